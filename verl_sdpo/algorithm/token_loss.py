@@ -1,0 +1,201 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The distillation loss of single tokens, before weighting and averaging (paper section 2.3, Eq. 11 and A.3)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from .divergence import LOG_PROB_FLOOR, check_alpha, compute_dtype, generalized_jsd
+
+DISTILLATION_MODES = ("full_logits", "topk_logits", "sampled_token")
+
+# The published floor of the tail's probability, 1e-7, written as it is written there. It bounds the forward KL where
+# the student is surer than the teacher. If both tails are below it (as when the support is the whole vocabulary) they
+# are equal and contribute nothing.
+TAIL_LOG_PROB_FLOOR = math.log(-math.expm1(-1e-7))
+
+# Entropies are for reporting; their dense temporaries need not be as large as the logits.
+_ENTROPY_CHUNK_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class TokenDistillation:
+    """What distillation says about each token; every field has shape `(num_tokens,)`, float32 or float64.
+
+    `loss` and `log_probs` carry gradients to the student's logits, the other fields are detached.
+    """
+
+    loss: torch.Tensor
+    """What to weight, average and minimise. In `sampled_token` a surrogate: only its gradient has a meaning."""
+    divergence: torch.Tensor
+    """What to report: the loss, or in `sampled_token` the log-ratio, a one-sample estimate of the reverse KL."""
+    log_probs: torch.Tensor
+    """The student's log-probability of the sampled token."""
+    teacher_log_probs: torch.Tensor
+    """The teacher's log-probability of the sampled token."""
+    student_entropy: torch.Tensor
+    """Entropy of the student over the whole vocabulary, in nats."""
+    teacher_entropy: torch.Tensor
+    """Entropy of the teacher over the whole vocabulary, in nats."""
+    student_support_mass: torch.Tensor
+    """The student's probability of the support: top-k ids, whole vocabulary (1), or the sampled token."""
+    teacher_support_mass: torch.Tensor
+    """The teacher's probability of the same support."""
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One model's distribution as the loss sees it."""
+
+    log_probs: torch.Tensor  # (num_tokens, num_buckets), a distribution over the buckets
+    token_log_probs: torch.Tensor  # (num_tokens,), of the sampled token
+    support_mass: torch.Tensor  # (num_tokens,)
+
+
+def distill_tokens(
+    student_logits: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    token_ids: torch.Tensor,
+    *,
+    distillation_mode: str = "topk_logits",
+    topk: int | None = 100,
+    add_tail: bool | None = True,
+    alpha: float = 0.5,
+) -> TokenDistillation:
+    """Distil the teacher into the student, token by token.
+
+    Modes:
+
+    * `full_logits`: divergence over the whole vocabulary.
+    * `topk_logits`: divergence over the student's `topk` ids (all of them if the vocabulary is smaller); the teacher
+      is read at the same ids. With `add_tail` the remaining mass is one more bucket (Eq. 11); without, both
+      distributions are renormalised on the support and no other logit gets a gradient.
+    * `sampled_token`: policy-gradient form of the reverse KL on the sampled token alone,
+      `stopgrad(log p - log q) * log p`. It estimates the reverse KL only, so `alpha` must be 1.0.
+
+    `topk` and `add_tail` are read in `topk_logits` only.
+
+    Args:
+        student_logits: `(num_tokens, vocab)`, floating, divided by the sampling temperature. `num_tokens` may be 0.
+        teacher_logits: `(num_tokens, vocab)`, floating, likewise; gets no gradient.
+        token_ids: `(num_tokens,)`, integer: the sampled tokens.
+
+    Returns:
+        A `TokenDistillation`, computed in float64 if an input is, else in float32. All of it is finite as long as
+        each row of logits has a finite entry and none is NaN or +inf; -inf logits mark excluded ids.
+
+    Raises:
+        ValueError: unknown mode, a setting out of range, or shapes that do not fit.
+    """
+    check_distillation_options(distillation_mode, topk, alpha)
+    _check_shapes(student_logits, teacher_logits, token_ids)
+    teacher_logits = teacher_logits.detach()
+    score = _scorer(student_logits, token_ids, distillation_mode, topk, add_tail)
+    dtype = compute_dtype(student_logits, teacher_logits)
+    student, teacher = score(student_logits, dtype), score(teacher_logits, dtype)
+    if distillation_mode == "sampled_token":
+        divergence = (student.token_log_probs - teacher.token_log_probs).detach()
+        loss = divergence * student.token_log_probs
+    else:
+        loss = generalized_jsd(student.log_probs, teacher.log_probs, alpha)
+        divergence = loss.detach()
+    return TokenDistillation(
+        loss=loss,
+        divergence=divergence,
+        log_probs=student.token_log_probs,
+        teacher_log_probs=teacher.token_log_probs,
+        student_entropy=_entropy(student_logits, dtype),
+        teacher_entropy=_entropy(teacher_logits, dtype),
+        student_support_mass=student.support_mass.detach(),
+        teacher_support_mass=teacher.support_mass.detach(),
+    )
+
+
+def check_distillation_options(distillation_mode: str, topk: int | None, alpha: float) -> None:
+    """Raise ValueError for an unknown mode, `topk` below 1 where it is read, or an `alpha` the mode does not have."""
+    if distillation_mode not in DISTILLATION_MODES:
+        raise ValueError(f"distillation_mode={distillation_mode!r} is unknown: use one of {list(DISTILLATION_MODES)}")
+    check_alpha(alpha)
+    if distillation_mode == "topk_logits" and (topk is None or topk < 1):
+        raise ValueError(
+            f"topk={topk!r} is not a support size: use 1 or more, or distillation_mode='full_logits' for all ids"
+        )
+    if distillation_mode == "sampled_token" and alpha != 1.0:
+        raise ValueError(
+            f"alpha={alpha!r} has no effect with distillation_mode='sampled_token', which estimates the reverse KL: "
+            "use alpha=1.0, or another mode"
+        )
+
+
+def _check_shapes(student_logits: torch.Tensor, teacher_logits: torch.Tensor, token_ids: torch.Tensor) -> None:
+    if student_logits.dim() != 2 or student_logits.shape != teacher_logits.shape:
+        raise ValueError(
+            f"student_logits {tuple(student_logits.shape)} and teacher_logits {tuple(teacher_logits.shape)} "
+            "must both be (num_tokens, vocab): select the same response tokens from both"
+        )
+    if token_ids.shape != student_logits.shape[:1]:
+        raise ValueError(
+            f"token_ids {tuple(token_ids.shape)} must be {tuple(student_logits.shape[:1])}: one sampled id per row"
+        )
+
+
+def _scorer(
+    student_logits: torch.Tensor, token_ids: torch.Tensor, mode: str, topk: int | None, add_tail: bool | None
+) -> Callable[[torch.Tensor, torch.dtype], _Scored]:
+    """How a model is read: both models must be read on the same buckets, which the student decides."""
+    if mode == "full_logits":
+        return lambda logits, dtype: _score_full(logits, token_ids, dtype)
+    if mode == "sampled_token":
+        return lambda logits, dtype: _score_sampled(logits, token_ids, dtype)
+    support_ids = student_logits.detach().topk(min(topk, student_logits.shape[-1]), dim=-1).indices
+    return lambda logits, dtype: _score_topk(logits, token_ids, support_ids, bool(add_tail), dtype)
+
+
+def _score_full(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> _Scored:
+    log_probs = logits.to(dtype).log_softmax(-1)  # (num_tokens, vocab)
+    token_log_probs = log_probs.gather(-1, token_ids[:, None]).squeeze(-1).clamp(min=LOG_PROB_FLOOR)
+    return _Scored(log_probs, token_log_probs, torch.ones_like(token_log_probs))
+
+
+def _score_sampled(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> _Scored:
+    token_log_probs = _token_log_probs(logits, token_ids, logits.to(dtype).logsumexp(-1))
+    return _Scored(token_log_probs[:, None], token_log_probs, token_log_probs.exp())
+
+
+def _score_topk(
+    logits: torch.Tensor, token_ids: torch.Tensor, support_ids: torch.Tensor, add_tail: bool, dtype: torch.dtype
+) -> _Scored:
+    support = logits.gather(-1, support_ids).to(dtype)  # (num_tokens, topk)
+    # The tail is summed over the other ids. One minus the support's mass would lose all its digits when the tail is
+    # small. The smallest float instead of -inf keeps the gradient finite when nothing is left outside the support.
+    others = logits.scatter(-1, support_ids, torch.finfo(logits.dtype).min).to(dtype)  # (num_tokens, vocab)
+    log_others = others.logsumexp(-1)
+    log_normalizer = torch.logaddexp(support.logsumexp(-1), log_others)
+    if add_tail:
+        support_log_probs = _floored(support, log_normalizer)
+        tail = (log_others - log_normalizer).clamp(min=TAIL_LOG_PROB_FLOOR)
+        log_probs = torch.cat([support_log_probs, tail[:, None]], dim=-1)  # (num_tokens, topk + 1)
+    else:
+        # The normaliser cancels; detached, it cancels from the gradient exactly.
+        support_log_probs = _floored(support, log_normalizer.detach())
+        log_probs = support_log_probs.log_softmax(-1)  # (num_tokens, topk)
+    token_log_probs = _token_log_probs(logits, token_ids, log_normalizer)
+    return _Scored(log_probs, token_log_probs, support_log_probs.detach().exp().sum(-1))
+
+
+def _token_log_probs(logits: torch.Tensor, token_ids: torch.Tensor, log_normalizer: torch.Tensor) -> torch.Tensor:
+    picked = logits.gather(-1, token_ids[:, None]).to(log_normalizer.dtype)
+    return _floored(picked, log_normalizer).squeeze(-1)
+
+
+def _floored(logits: torch.Tensor, log_normalizer: torch.Tensor) -> torch.Tensor:
+    return (logits - log_normalizer[:, None]).clamp(min=LOG_PROB_FLOOR)
+
+
+@torch.no_grad()
+def _entropy(logits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    chunks = logits.split(_ENTROPY_CHUNK_ROWS)
+    return torch.cat([torch.special.entr(chunk.to(dtype).softmax(-1)).sum(-1) for chunk in chunks])

