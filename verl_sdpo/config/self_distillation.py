@@ -21,7 +21,7 @@ TEACHERS = ("ema",)
 
 @dataclass(frozen=True)
 class SelfDistillationConfig:
-    """The loss, the teacher and the teacher's prompt. Raises ValueError (key, value, remedy) where one makes no sense."""
+    """The loss, the teacher and the teacher's prompt. Raises ValueError (key, value, remedy) on a senseless value."""
 
     # True: distil whole next-token distributions. False: only the sampled token counts (reverse KL, alpha 1.0).
     full_logit_distillation: bool = True

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from verl_sdpo.rewards import multiple_choice
+from verl_sdpo.rewards import multiple_choice, passphrase
 from verl_sdpo.rewards.outcome import complete_outcome
 
 RewardFunction = Callable[..., Mapping[str, Any]]
@@ -33,6 +33,7 @@ def _inspected(function: RewardFunction) -> _Reward:
 _REWARDS: dict[str, _Reward] = {
     "sciknoweval": _inspected(multiple_choice.compute_score),
     "multiple_choice": _inspected(multiple_choice.compute_score),
+    "quickstart": _inspected(passphrase.compute_score),
 }
 
 

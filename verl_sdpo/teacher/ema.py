@@ -56,7 +56,7 @@ class EmaTeacher:
         self.num_updates += 1
         if self.rate == 0.0:
             return
-        for name, average, student in self._pairs():
+        for _, average, student in self._pairs():
             average.lerp_(student.to(device=average.device, dtype=torch.float32), self.rate)
 
     @torch.no_grad()
@@ -71,7 +71,7 @@ class EmaTeacher:
 
     @contextlib.contextmanager
     def in_place_of_student(self) -> Iterator[None]:
-        """Within this context the module computes with the teacher's weights. Student and teacher return bit for bit."""
+        """Within this context the module computes with the teacher's weights. Both come back bit for bit."""
         kept = self._exchange()
         reshard(self._module)
         try:

@@ -24,6 +24,7 @@ from verl.utils.debug import marked_timer
 from verl_sdpo.config import SelfDistillationConfig
 from verl_sdpo.trainer.batch_fields import read_rollouts, write_teacher_inputs
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
+from verl_sdpo.trainer.row_report import report_rows
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
 from verl_sdpo.worker.sdpo_worker import SdpoActorRolloutRefWorker
 
@@ -48,10 +49,19 @@ class _SelfDistillation:
         model_config = omega_conf_to_dataclass(self.config.actor_rollout_ref.model)
         self.prompt_renderer = PromptRenderer(self.config, self.tokenizer, model_config.hf_config.model_type)
 
+    def _init_dataloader(self) -> None:
+        super()._init_dataloader()
+        max_length = self.config.data.max_prompt_length
+        reports = [
+            report_rows(split, dataset, self.prompt_renderer, max_length)
+            for split, dataset in (("train", self.train_dataset), ("val", self.val_dataset))
+        ]
+        self.row_metrics = {name: count for report in reports for name, count in report.metrics().items()}
+
     def _update_actor(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
         with marked_timer("reprompt", self.timing_raw, color="brown"):
             batch, teacher_batch = self._reprompt(batch)
-        metrics.update(teacher_batch.metrics)
+        metrics.update(self.row_metrics | teacher_batch.metrics)
         has_update = any(teacher_batch.has_target)
         metrics["self_distillation/empty_target_batch"] = float(not has_update)
         if not has_update:

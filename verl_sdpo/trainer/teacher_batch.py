@@ -89,7 +89,7 @@ def check_student_prompt(
     rendered = render(messages, extra_info)
     if len(rendered) <= len(prompt_ids) and list(rendered) != list(prompt_ids):
         raise ValueError(
-            "the teacher's chat template gives other tokens than the rollout's for the same messages: an agent loop that "
-            "builds its own prompt, or arguments outside data.apply_chat_template_kwargs. Pass the arguments there. "
+            "the teacher's chat template gives other tokens than the rollout's for the same messages: an agent loop "
+            "that builds its own prompt, or arguments outside data.apply_chat_template_kwargs. Pass them there. "
             f"Rollout: {list(prompt_ids)[:20]}..., teacher: {rendered[:20]}..."
         )

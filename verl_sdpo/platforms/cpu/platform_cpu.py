@@ -19,6 +19,9 @@ from verl.plugin.platform import PlatformBase, PlatformRegistry
 
 from verl_sdpo.platforms.cpu.platform_selection import NAME, is_selected
 
+# GiB of memory for vLLM's KV cache; VLLM_CPU_KVCACHE_SPACE in the environment overrides it.
+DEFAULT_KV_CACHE_GIB = "1"
+
 
 def _peak_memory(_device: Any = None) -> int:
     """Peak resident memory of this process, in bytes: what stands in for a GPU allocator's high-water mark."""
@@ -136,6 +139,10 @@ class PlatformCPU(PlatformBase):
 
     def is_ipc_supported(self) -> bool:
         return False
+
+    def rollout_env_vars(self) -> dict[str, str]:
+        # vLLM would take half of the machine's memory for its cache and touch every page of it at start-up.
+        return {"VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", DEFAULT_KV_CACHE_GIB)}
 
     def cudart(self) -> Any:
         return None

@@ -25,7 +25,8 @@ def _update_weights_from_ipc(
 
     if peft_config:
         raise NotImplementedError(
-            "LoRA adapters cannot be sent to vLLM on a CPU; set actor_rollout_ref.model.lora.merge=True to send merged weights"
+            "LoRA adapters cannot be sent to vLLM on a CPU; set actor_rollout_ref.model.lora.merge=True to send "
+            "merged weights"
         )
     weights: dict[str, torch.Tensor] = {}
     receiver = BucketedWeightReceiver(zmq_handle=self._get_zmq_handle(), device=torch.device("cpu"), use_shm=use_shm)
