@@ -8,6 +8,8 @@ sdpo_trainer_cpu` is the same for a machine without a GPU. With another loss tha
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from typing import Any
 
@@ -95,10 +97,21 @@ def task_runner_class() -> Any:
 
     class SdpoTaskRunner(TaskRunnerV1.__ray_metadata__.modified_class):
         def run(self, config: DictConfig) -> None:
+            _show_log()
             _use_sdpo_trainers(config)
             super().run(config)
 
     return ray.remote(SdpoTaskRunner)
+
+
+def _show_log() -> None:
+    """Write this package's log as verl writes its own (`configure_verl_logging` covers the logger `verl` only)."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s:%(asctime)s:%(message)s"))
+    package_logger = logging.getLogger("verl_sdpo")
+    package_logger.handlers = [handler]
+    package_logger.setLevel(os.getenv("VERL_LOGGING_LEVEL", "INFO"))
+    package_logger.propagate = False
 
 
 def _use_sdpo_trainers(config: DictConfig) -> None:

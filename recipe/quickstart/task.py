@@ -4,17 +4,94 @@
 
 import random
 
-from verl_sdpo.rewards.passphrase import compute_score
-
 DATA_SOURCE = "quickstart/code_book"
 PHRASE_LENGTH = 3
-CODE_WORDS = "alfa bravo delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec".split()
-SECRET_WORDS = "otter maple comet river amber falcon cedar tulip marble harbor willow lantern copper meadow pebble thunder".split()
-KNOWN_WORDS = (
-    "apple bread chair dance eagle flame grape house island jewel knife lemon money night ocean paper "
-    "queen radio sugar table uncle violin water yard zebra anchor basket candle dragon engine feather garden "
-    "hammer insect jacket kettle ladder mirror needle orange pencil quilt rabbit saddle ticket umbrella valley window"
-).split()
+CODE_WORDS = [
+    "alfa",
+    "bravo",
+    "delta",
+    "echo",
+    "foxtrot",
+    "golf",
+    "hotel",
+    "india",
+    "juliett",
+    "kilo",
+    "lima",
+    "mike",
+    "november",
+    "oscar",
+    "papa",
+    "quebec",
+]
+SECRET_WORDS = [
+    "otter",
+    "maple",
+    "comet",
+    "river",
+    "amber",
+    "falcon",
+    "cedar",
+    "tulip",
+    "marble",
+    "harbor",
+    "willow",
+    "lantern",
+    "copper",
+    "meadow",
+    "pebble",
+    "thunder",
+]
+KNOWN_WORDS = [
+    "apple",
+    "bread",
+    "chair",
+    "dance",
+    "eagle",
+    "flame",
+    "grape",
+    "house",
+    "island",
+    "jewel",
+    "knife",
+    "lemon",
+    "money",
+    "night",
+    "ocean",
+    "paper",
+    "queen",
+    "radio",
+    "sugar",
+    "table",
+    "uncle",
+    "violin",
+    "water",
+    "yard",
+    "zebra",
+    "anchor",
+    "basket",
+    "candle",
+    "dragon",
+    "engine",
+    "feather",
+    "garden",
+    "hammer",
+    "insect",
+    "jacket",
+    "kettle",
+    "ladder",
+    "mirror",
+    "needle",
+    "orange",
+    "pencil",
+    "quilt",
+    "rabbit",
+    "saddle",
+    "ticket",
+    "umbrella",
+    "valley",
+    "window",
+]
 QUESTION = "Encode: {words}."
 DEMONSTRATION_SECTION = "\nCorrect solution:\n\n{demonstration}"
 FEEDBACK_SECTION = "\nThe following is feedback from your unsuccessful earlier attempt:\n\n{feedback}"

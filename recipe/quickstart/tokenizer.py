@@ -24,7 +24,13 @@ def build_tokenizer():
     tok = Tokenizer(models.WordLevel(vocab, unk_token=UNKNOWN))
     tok.pre_tokenizer = split
     return PreTrainedTokenizerFast(
-        tokenizer_object=tok, pad_token=PAD, unk_token=UNKNOWN, eos_token=END,
-        additional_special_tokens=[SYSTEM, USER, ASSISTANT], chat_template=CHAT_TEMPLATE,
-        model_max_length=512, clean_up_tokenization_spaces=False, padding_side="left",
+        tokenizer_object=tok,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        eos_token=END,
+        additional_special_tokens=[SYSTEM, USER, ASSISTANT],
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=512,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
     )

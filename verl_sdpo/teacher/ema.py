@@ -25,10 +25,10 @@ def local_shard(parameter: torch.Tensor) -> torch.Tensor:
 
 
 def reshard(module: nn.Module) -> None:
-    """Drop FSDP2's gathered copies of the weights, so that the next forward gathers the shards as they are now.
+    """Drop FSDP2's gathered copies of the weights and register the shards as the module's parameters again.
 
-    FSDP2 keeps the root's weights gathered after a forward without a backward. After the shards have changed, that copy
-    is stale.
+    With `reshard_after_forward=False` the copies outlive a forward without a backward. Until they are dropped, they are
+    what `named_parameters` returns, and what the next forward computes with, however the shards change.
     """
     for part in module.modules():
         if hasattr(part, "reshard"):
@@ -47,6 +47,7 @@ class EmaTeacher:
         self.rate = rate
         self.num_updates = 0
         self._module = module
+        reshard(module)
         # A copy even of fp32 weights: the student moves on.
         self._shards = {name: local_shard(p).to(torch.float32, copy=True) for name, p in module.named_parameters()}
 
@@ -73,12 +74,10 @@ class EmaTeacher:
     def in_place_of_student(self) -> Iterator[None]:
         """Within this context the module computes with the teacher's weights. Both come back bit for bit."""
         kept = self._exchange()
-        reshard(self._module)
         try:
             yield
         finally:
             self._give_back(kept)
-            reshard(self._module)
 
     @torch.no_grad()
     def _exchange(self) -> dict[str, torch.Tensor]:
@@ -107,6 +106,7 @@ class EmaTeacher:
 
     def _pairs(self) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
         """`(name, teacher shard, student shard)`. Strict: a parameter that came or went is an error."""
+        reshard(self._module)
         parameters = dict(self._module.named_parameters())
         if parameters.keys() != self._shards.keys():
             changed = sorted(parameters.keys() ^ self._shards.keys())
@@ -137,5 +137,6 @@ class EmaTeacher:
                     f"the checkpoint's teacher has shape {tuple(shards[name].shape)} for {name}, this rank's shard has "
                     f"{tuple(average.shape)}: resume with the same model and the same number of ranks"
                 )
+        for name, average in self._shards.items():
             average.copy_(shards[name])
         self.num_updates = state["num_updates"]

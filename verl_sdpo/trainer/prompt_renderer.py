@@ -41,15 +41,19 @@ class PromptRenderer:
 
     def __call__(self, messages: list[dict[str, Any]], extra_info: Mapping[str, Any] | None = None) -> list[int]:
         """Token ids of the prompt, generation prompt included."""
+        tools = self._tools
         selection = (extra_info or {}).get("tool_selection")
-        names = [name for name in selection if name in self._tools] if selection else list(self._tools)
-        return self._builder.build_initial_tokens(messages, tools=[self._tools[name] for name in names] or None)
+        if tools and selection:
+            tools = {name: tools[name] for name in selection if name in tools}
+        # An empty list is not None: Llama's templates announce tools for the one and not for the other.
+        return self._builder.build_initial_tokens(messages, tools=None if tools is None else list(tools.values()))
 
 
-def _tool_schemas(config: DictConfig) -> dict[str, dict]:
+def _tool_schemas(config: DictConfig) -> dict[str, dict] | None:
+    """Schemas by tool name; None where the agent loop shows no tools to the model."""
     rollout = config.actor_rollout_ref.rollout
     if rollout.agent.get("default_agent_loop") != _TOOL_AGENT:
-        return {}
+        return None
     paths = {key: rollout.multi_turn.get(key) for key in ("tool_config_path", "function_tool_path")}
     tools = load_all_tools(**{key: resolve_config_path(path) if path else None for key, path in paths.items()})
     return {tool.name: tool.tool_schema.model_dump(exclude_unset=True, exclude_none=True) for tool in tools}

@@ -45,7 +45,12 @@ class TeacherTargets:
         """`(num_tokens, vocab)`: logits for the counted tokens of these targets, in order, over the temperature."""
         hidden = torch.cat([self.hidden[index] for index in target_indices])
         logits = self.head.logits(hidden)
-        return logits if temperature == 1.0 else logits / temperature
+        if temperature == 1.0:
+            return logits
+        # As verl's engine divides the student's: by the temperature rounded to the logits' precision. In bf16 0.6 is
+        # 0.6016, and a teacher divided by 0.6 would differ from a student equal to it.
+        divisor = torch.tensor(temperature, dtype=torch.float32, device=logits.device).clamp(min=1e-8)
+        return logits / divisor.to(logits.dtype)
 
 
 def predicting_rows(sequence_end: int, response_mask: torch.Tensor) -> torch.Tensor:

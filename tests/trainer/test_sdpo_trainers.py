@@ -1,0 +1,240 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""SDPO's trainers, built from their configurations as verl builds its own, without Ray: no actor is started."""
+
+import inspect
+import logging
+
+import pytest
+import torch
+from tensordict import NonTensorStack
+from transfer_queue import KVBatchMeta
+from transformers import Qwen3Config
+from verl.trainer.ppo.utils import Role
+from verl.trainer.ppo.v1 import PPOTrainer, get_trainer_cls, trainer_base
+
+from verl_sdpo import main_sdpo
+from verl_sdpo.config import SelfDistillationConfig
+from verl_sdpo.config.checks import TRAINER_MODES, check_run
+from verl_sdpo.trainer.prompt_renderer import PromptRenderer
+from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS, _SelfDistillation
+
+# What verl itself asks of a configuration of each mode.
+NEEDED = {
+    "sync": [],
+    "colocate_async": [],
+    "separate_async": [
+        "data.train_batch_size=8",
+        "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+        "trainer.v1.separate_async.parameter_sync_step=2",
+        "actor_rollout_ref.rollout.nnodes=1",
+        "actor_rollout_ref.rollout.n_gpus_per_node=1",
+        "actor_rollout_ref.rollout.checkpoint_engine.backend=nccl",
+    ],
+}
+EVERY_MODE = pytest.mark.parametrize("mode", TRAINER_MODES)
+
+
+@pytest.fixture
+def config_of(compose):
+    return lambda mode, *more: compose("sdpo_trainer_cpu", f"trainer.v1.trainer_mode={mode}", *NEEDED[mode], *more)
+
+
+def worker_classes(trainer):
+    """Role to worker class, out of Ray's wrapping."""
+    trainer._init_resource_pool_mgr()
+    return {role: ours.__ray_metadata__.modified_class.__mro__[1] for role, ours in trainer.role_worker_mapping.items()}
+
+
+def test_there_is_a_trainer_for_each_of_verls_modes():
+    assert set(SDPO_TRAINERS) == set(TRAINER_MODES) == set(trainer_base.TRAINER_REGISTRY)
+
+
+@EVERY_MODE
+def test_a_trainer_is_verls_of_its_mode_with_sdpos_steps_before_it(mode):
+    ours, verls = SDPO_TRAINERS[mode], get_trainer_cls(mode)
+    assert issubclass(ours, verls)
+    assert not inspect.isabstract(ours)
+    order = ours.__mro__
+    assert order.index(_SelfDistillation) < order.index(verls) < order.index(PPOTrainer)
+    own = {name for name in vars(_SelfDistillation) if inspect.isfunction(vars(_SelfDistillation)[name])}
+    assert {"_init_resource_pool_mgr", "_init_tokenizer", "_update_actor"} <= own
+    for name in own:
+        assert getattr(ours, name) is vars(_SelfDistillation)[name]
+    for name, method in vars(verls).items():
+        if inspect.isfunction(method) and name not in own:
+            assert getattr(ours, name) is method
+
+
+@EVERY_MODE
+def test_a_trainer_is_made_from_its_configuration(config_of, mode):
+    config = config_of(mode)
+    check_run(config)
+    trainer = SDPO_TRAINERS[mode](config)
+    assert trainer.trainer_mode == mode
+    assert not trainer.use_critic
+    assert not trainer.use_reference_policy
+
+
+@pytest.mark.parametrize("more", [[], ["actor_rollout_ref.actor.use_kl_loss=True"]], ids=["no reference", "reference"])
+@pytest.mark.parametrize(("mode", "hybrid"), [(mode, True) for mode in TRAINER_MODES] + [("separate_async", False)])
+def test_the_actors_worker_is_sdpos_and_can_all_that_verls_can(config_of, mode, hybrid, more):
+    config = config_of(mode, f"actor_rollout_ref.hybrid_engine={hybrid}", *more)
+    verls = worker_classes(get_trainer_cls(mode)(config))
+    ours = worker_classes(SDPO_TRAINERS[mode](config))
+    assert ours.keys() == verls.keys()
+    actor_roles = set(ours) - {Role.RefPolicy}
+    [actor_role] = actor_roles
+    assert ours[actor_role].actor_worker_cls.__name__ == "SdpoTrainingWorker"
+    assert issubclass(ours[actor_role], verls[actor_role])
+    assert {role: ours[role] for role in ours if role not in actor_roles} == {
+        role: verls[role] for role in verls if role not in actor_roles
+    }
+
+
+@pytest.fixture
+def model_path(tmp_path, tokenizer):
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    Qwen3Config(vocab_size=len(tokenizer), num_key_value_heads=1, head_dim=8, **sizes).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_the_run_configures_the_teachers_prompt(config_of, model_path, student_prompt):
+    options = "actor_rollout_ref.actor.self_distillation"
+    config = config_of(
+        "sync",
+        f"actor_rollout_ref.model.path={model_path}",
+        f"{options}.alpha=1.0",
+        f"{options}.max_reprompt_len=77",
+        "+data.apply_chat_template_kwargs.enable_thinking=False",
+    )
+    trainer = SDPO_TRAINERS["sync"](config)
+    trainer._init_tokenizer()
+    assert trainer.self_distillation.alpha == 1.0
+    assert trainer.self_distillation.reprompt.max_reprompt_len == 77
+    messages = [{"role": "user", "content": "Hi"}]
+    assert trainer.prompt_renderer(messages) == student_prompt(config, trainer.tokenizer, "qwen3", messages)
+    assert trainer.tokenizer.decode(trainer.prompt_renderer(messages)).endswith("</think>\n\n")
+
+
+def jagged(rows, dtype=torch.int64):
+    return torch.nested.as_nested_tensor([torch.tensor(row, dtype=dtype) for row in rows], layout=torch.jagged)
+
+
+@pytest.fixture
+def step(compose, tokenizer, put_in_queue, monkeypatch):
+    """`step(scores, feedback)`: `_update_actor` on a group of rollouts, with verl's update replaced by a record."""
+
+    def run(scores, feedback, prompt_ids=None, padding=()):
+        trainer = object.__new__(SDPO_TRAINERS["sync"])
+        trainer.tokenizer, trainer.timing_raw, trainer.global_steps = tokenizer, {}, 5
+        trainer.self_distillation = SelfDistillationConfig()
+        trainer.prompt_renderer = PromptRenderer(compose("sdpo_trainer_cpu"), tokenizer, "qwen3")
+        messages = [{"role": "user", "content": "Q"}]
+        prompt_ids = prompt_ids or trainer.prompt_renderer(messages)
+        num_samples = len(scores)
+        queue = put_in_queue(
+            {
+                "uid": NonTensorStack(*["q"] * num_samples),
+                "raw_prompt": NonTensorStack(*[messages] * num_samples),
+                "prompts": jagged([prompt_ids] * num_samples),
+                "responses": jagged([[64, 65]] * num_samples),
+                "response_mask": jagged([[1, 1]] * num_samples),
+                "rm_scores": jagged([[0.0, score] for score in scores], torch.float32),
+                "extra_fields": NonTensorStack(*[{"reward_extra_info": {"feedback": text}} for text in feedback]),
+            }
+        )
+        updates = []
+
+        def update(self, batch, metrics):
+            updates.append(batch)
+            metrics |= {"actor/self_distillation/loss": 0.5, "actor/grad_norm": 2.0, "perf/mfu/actor": 0.1}
+            return batch
+
+        monkeypatch.setattr(PPOTrainer, "_update_actor", update)
+        tags = [{"is_padding": number in padding} for number in range(num_samples)]
+        batch = KVBatchMeta(keys=[f"q_{number}" for number in range(num_samples)], tags=tags, partition_id="train")
+        metrics = {"critic/score/mean": 0.25}
+        returned = trainer._update_actor(batch, metrics=metrics)
+        return returned, metrics, updates, queue, trainer
+
+    return run
+
+
+def test_without_a_target_verl_updates_nothing_and_the_run_says_so(step, caplog):
+    with caplog.at_level(logging.WARNING, logger="verl_sdpo"):
+        returned, metrics, updates, _, _ = step([0.0, 0.0], [None, None])
+    assert updates == []
+    assert returned.keys == ["q_0", "q_1"]
+    assert metrics["self_distillation/empty_target_batch"] == 1.0
+    assert metrics["self_distillation/target_sample_fraction"] == 0.0
+    assert metrics["critic/score/mean"] == 0.25
+    [record] = [record for record in caplog.records if record.name.startswith("verl_sdpo")]
+    assert record.levelno == logging.WARNING
+    assert "step 5: no sample has a target" in record.getMessage()
+
+
+def test_a_lone_success_is_no_target(step):
+    _, metrics, updates, _, _ = step([1.0, 0.0], [None, None], padding=(1,))
+    assert updates == []
+    assert metrics["self_distillation/success_group_fraction"] == 1.0
+
+
+def test_with_a_target_verl_updates_on_the_batch_that_names_the_teachers_fields(step, caplog):
+    with caplog.at_level(logging.WARNING, logger="verl_sdpo"):
+        returned, metrics, updates, queue, trainer = step([1.0, 0.0], [None, None])
+    [updated] = updates
+    assert returned is updated
+    assert {"teacher_input_ids", "self_distillation_mask"} <= set(updated.fields)
+    assert queue.written["self_distillation_mask"].tolist() == [0.0, 1.0]
+    assert "Correct solution" in trainer.tokenizer.decode(queue.written["teacher_input_ids"].unbind()[1])
+    assert metrics["self_distillation/empty_target_batch"] == 0.0
+    assert metrics["self_distillation/target_sample_fraction"] == 0.5
+    assert "reprompt" in trainer.timing_raw
+    assert [record for record in caplog.records if record.name.startswith("verl_sdpo")] == []
+
+
+def test_sdpos_metrics_of_the_ranks_lose_verls_prefix_and_verls_own_keep_it(step):
+    _, metrics, _, _, _ = step([1.0, 0.0], [None, None])
+    assert metrics["self_distillation/loss"] == 0.5
+    assert metrics["actor/grad_norm"] == 2.0
+    assert metrics["perf/mfu/actor"] == 0.1
+    assert not [name for name in metrics if name.startswith("actor/self_distillation")]
+
+
+def test_another_rendering_than_the_rollouts_stops_the_run(step):
+    with pytest.raises(ValueError, match="other tokens than the rollout's"):
+        step([1.0, 0.0], [None, None], prompt_ids=list(range(60)))
+
+
+def test_padding_is_not_what_the_rendering_is_checked_with(step):
+    # The first sample's prompt is compared; were it padding, verl's end-of-text prompt would never match.
+    _, metrics, updates, _, _ = step([0.0, 0.0], [None, "Wrong."], padding=(0,))
+    assert len(updates) == 1
+    assert metrics["self_distillation/target_sample_fraction"] == 1.0
+
+
+@EVERY_MODE
+@pytest.mark.parametrize("loss_mode", ["sdpo", "vanilla"])
+def test_verls_task_runner_gets_sdpos_trainer_and_verls_own_for_other_losses(config_of, monkeypatch, mode, loss_mode):
+    stock = get_trainer_cls(mode)
+    monkeypatch.setattr(trainer_base, "TRAINER_REGISTRY", dict(trainer_base.TRAINER_REGISTRY))
+    config = config_of(
+        mode, f"actor_rollout_ref.actor.policy_loss.loss_mode={loss_mode}", "trainer.v1.replay_poll_interval=0.125"
+    )
+    main_sdpo._use_sdpo_trainers(config)
+    chosen = get_trainer_cls(mode)
+    assert issubclass(chosen, SDPO_TRAINERS[mode] if loss_mode == "sdpo" else stock)
+    assert issubclass(chosen, _SelfDistillation) == (loss_mode == "sdpo")
+    assert chosen(config).replay_buffer.poll_interval == 0.125
+
+
+def test_the_task_runner_is_verls_with_a_choice_of_trainers():
+    from verl.trainer.main_ppo import TaskRunnerV1
+
+    stock = TaskRunnerV1.__ray_metadata__.modified_class
+    ours = main_sdpo.task_runner_class().__ray_metadata__.modified_class
+    assert issubclass(ours, stock)
+    assert ours.run is not stock.run
+    assert ours.init_agent_loop_manager is stock.init_agent_loop_manager

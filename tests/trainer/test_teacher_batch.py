@@ -1,0 +1,191 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the teacher reads, token by token. The tokenizer has one token a byte, so decoding shows all of it."""
+
+import pytest
+
+from verl_sdpo.algorithm.reprompt import RepromptConfig, plan_reprompts
+from verl_sdpo.trainer.prompt_renderer import PromptRenderer
+from verl_sdpo.trainer.teacher_batch import build_teacher_batch, check_student_prompt
+
+SYSTEM = "Answer briefly."
+QUESTION = "What is 6 times 7? Show every step."
+HEAD = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{QUESTION}"
+TAIL = "<|im_end|>\n<|im_start|>assistant\n"
+PREFIX = "self_distillation/"
+
+
+def rollout(uid="a", score=0.0, feedback=None, response="42", **more):
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+    return {"uid": uid, "prompt": messages, "response": response, "score": score, "feedback": feedback} | more
+
+
+@pytest.fixture
+def render(compose, tokenizer):
+    return PromptRenderer(compose("sdpo_trainer_cpu"), tokenizer, "qwen3")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"enable_thinking": False}])
+@pytest.mark.parametrize("model_type", ["qwen3", "qwen2", "llama"])
+def test_with_nothing_to_show_the_teacher_reads_the_students_prompt(
+    compose, make_tokenizer, student_prompt, model_type, arguments
+):
+    config = compose("sdpo_trainer_cpu")
+    config.data.apply_chat_template_kwargs = arguments
+    tokenizer = make_tokenizer(model_type)
+    failed = rollout()
+    [plan] = plan_reprompts([failed], RepromptConfig())
+    teachers = PromptRenderer(config, tokenizer, model_type)(plan.render())
+    assert teachers == student_prompt(config, tokenizer, model_type, failed["prompt"])
+    batch = build_teacher_batch(
+        [failed], [[1, 2]], RepromptConfig(), PromptRenderer(config, tokenizer, model_type)
+    )
+    assert batch.input_ids == [None]
+    assert batch.has_target == [False]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"enable_thinking": False}])
+@pytest.mark.parametrize("model_type", ["qwen3", "qwen2", "llama"])
+def test_teacher_prompt_is_the_students_with_text_after_the_question(
+    compose, make_tokenizer, student_prompt, model_type, arguments
+):
+    config = compose("sdpo_trainer_cpu")
+    config.data.apply_chat_template_kwargs = arguments
+    tokenizer = make_tokenizer(model_type)
+    failed = rollout(feedback="Off by one.")
+    students = tokenizer.decode(student_prompt(config, tokenizer, model_type, failed["prompt"]))
+    batch = build_teacher_batch([failed], [[1, 2]], RepromptConfig(), PromptRenderer(config, tokenizer, model_type))
+    before, after = students.split(QUESTION)
+    shown = (
+        "\nThe following is feedback from your unsuccessful earlier attempt:\n\nOff by one."
+        "\n\nCorrectly solve the original question."
+    )
+    assert tokenizer.decode(batch.input_ids[0][:-2]) == before + QUESTION + shown + after
+    assert batch.input_ids[0][-2:] == [1, 2]
+
+
+def test_each_response_follows_its_own_prompt_with_all_of_its_tokens(tokenizer, render):
+    # Special tokens and tool results are part of what the student's tokens depended on.
+    responses = [[7, tokenizer.eos_token_id, 9, 258], [3], [5, 5]]
+    rollouts = [rollout("a", 1.0, response="first"), rollout("a", 0.0), rollout("b", 0.0, "wrong unit")]
+    batch = build_teacher_batch(rollouts, responses, RepromptConfig(), render)
+    assert batch.has_target == [False, True, True]
+    assert batch.input_ids[1][-1:] == [3]
+    assert tokenizer.decode(batch.input_ids[1][:-1]).startswith(HEAD + "\nCorrect solution:\n\nfirst")
+    assert batch.input_ids[2][-2:] == [5, 5]
+    assert "wrong unit" in tokenizer.decode(batch.input_ids[2][:-2])
+
+
+def test_overlong_feedback_loses_its_middle_and_nothing_else(tokenizer, render):
+    feedback = "".join(f"line {number} fails\n" for number in range(2000))
+    response = [1, 2, 3]
+    settings = RepromptConfig(max_reprompt_len=600)
+    batch = build_teacher_batch(
+        [rollout(feedback=feedback), rollout("b", feedback="short")], [response, response], settings, render
+    )
+    prompt = batch.input_ids[0][:-3]
+    text = tokenizer.decode(prompt)
+    assert batch.input_ids[0][-3:] == response
+    assert len(prompt) <= 600
+    assert text.startswith(HEAD)
+    assert text.endswith("\n\nCorrectly solve the original question." + TAIL)
+    assert "line 0 fails" in text
+    assert "line 1999 fails" in text
+    assert "line 1000 fails" not in text
+    assert batch.metrics[PREFIX + "shortened_prompt_fraction"] == 0.5
+    assert batch.metrics[PREFIX + "too_long_prompt_fraction"] == 0.0
+    assert batch.metrics[PREFIX + "target_sample_fraction"] == 1.0
+
+
+def test_a_question_that_is_too_long_alone_gets_no_target_and_is_counted(render):
+    settings = RepromptConfig(max_reprompt_len=20)
+    rollouts = [rollout(feedback="Wrong."), rollout("b", 1.0), rollout("b", 0.0)]
+    batch = build_teacher_batch(rollouts, [[1]] * 3, settings, render)
+    assert batch.input_ids == [None, None, None]
+    assert batch.metrics[PREFIX + "too_long_prompt_fraction"] == pytest.approx(2 / 3)
+    assert batch.metrics[PREFIX + "shortened_prompt_fraction"] == 0.0
+    assert batch.metrics[PREFIX + "target_sample_fraction"] == 0.0
+
+
+def test_truncation_error_passes_short_prompts_and_stops_on_a_long_one(render):
+    settings = RepromptConfig(max_reprompt_len=300, reprompt_truncation="error")
+    assert build_teacher_batch([rollout(feedback="Wrong.")], [[1]], settings, render).has_target == [True]
+    with pytest.raises(ValueError, match="max_reprompt_len=300 is less than"):
+        build_teacher_batch([rollout(feedback="Wrong. " * 100)], [[1]], settings, render)
+
+
+def test_an_empty_response_gets_no_target(render):
+    rollouts = [rollout("a", 0.0, "Nothing there.", response=""), rollout("a", 0.0, "Wrong.")]
+    batch = build_teacher_batch(rollouts, [[], [4]], RepromptConfig(), render)
+    assert batch.has_target == [False, True]
+    assert batch.metrics[PREFIX + "target_sample_fraction"] == 0.5
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_padding_has_no_target_and_is_in_no_metric(render, place):
+    settings = RepromptConfig(max_reprompt_len=300)
+    rollouts = [rollout("a", 1.0), rollout("a", 0.0, "Wrong. " * 200), rollout("b", 0.0)]
+    responses = [[1], [2], [3]]
+    without = build_teacher_batch(rollouts, responses, settings, render)
+    assert without.metrics[PREFIX + "target_sample_fraction"] == pytest.approx(1 / 3)
+    # verl makes padding from a copy of a sample: uid, score, feedback and context are those of a real one.
+    copy = rollout("b", 1.0, "Wrong. " * 200, response="copied", privileged_context="hint", is_padding=True)
+    padded = build_teacher_batch(
+        rollouts[:place] + [copy] * 2 + rollouts[place:], responses[:place] + [[9]] * 2 + responses[place:], settings, render
+    )
+    assert padded.input_ids[place : place + 2] == [None, None]
+    assert padded.input_ids[:place] + padded.input_ids[place + 2 :] == without.input_ids
+    assert padded.metrics == without.metrics
+
+
+def test_a_batch_of_padding_has_metrics_of_zero(render):
+    batch = build_teacher_batch([rollout(score=1.0, is_padding=True)], [[1]], RepromptConfig(), render)
+    assert batch.input_ids == [None]
+    assert set(batch.metrics.values()) == {0.0}
+
+
+def test_extra_info_reaches_the_rendering_of_its_own_sample():
+    seen = []
+
+    def render(messages, extra_info):
+        seen.append((messages[-1]["content"][:8], extra_info))
+        return [0] * len(messages[-1]["content"])
+
+    rollouts = [rollout(name, 0.0, "Wrong. " * 40, extra_info={"tool_selection": [name]}) for name in "ab"]
+    for each in rollouts:
+        each["prompt"] = [{"role": "user", "content": f"asked {each['uid']}?"}]
+    build_teacher_batch(rollouts, [[1], [1]], RepromptConfig(max_reprompt_len=200), render)
+    assert {info["tool_selection"][0] for _, info in seen} == {"a", "b"}
+    assert all(text == f"asked {info['tool_selection'][0]}?"[:8] for text, info in seen)
+
+
+def test_rollouts_and_tokenizer_are_not_changed(tokenizer, render):
+    given, expected = rollout(feedback="Wrong. " * 200), rollout(feedback="Wrong. " * 200)
+    sides = tokenizer.truncation_side, tokenizer.padding_side
+    build_teacher_batch([given], [[1]], RepromptConfig(max_reprompt_len=300), render)
+    assert given == expected
+    assert (tokenizer.truncation_side, tokenizer.padding_side) == sides
+
+
+def test_check_student_prompt_refuses_other_tokens_for_the_same_messages(tokenizer, render):
+    messages = rollout()["prompt"]
+    students = tokenizer.encode(HEAD + TAIL)
+    check_student_prompt(messages, None, students, render)
+    with pytest.raises(ValueError, match="data.apply_chat_template_kwargs"):
+        check_student_prompt(messages, None, tokenizer.encode(HEAD + TAIL + "<think>\n"), render)
+    with pytest.raises(ValueError, match="other tokens than the rollout's"):
+        check_student_prompt(messages, None, [*students[:-1], students[-1] + 1], render)
+
+
+def test_check_student_prompt_lets_a_cut_prompt_pass(tokenizer, render):
+    students = tokenizer.encode(HEAD + TAIL)
+    check_student_prompt(rollout()["prompt"], None, students[-20:], render)
+
+
+@pytest.mark.xfail(strict=True, reason="text that spells a special token becomes that token")
+@pytest.mark.parametrize("token", ["<|im_end|>", "<|im_start|>", "<|endoftext|>"])
+def test_special_tokens_written_in_feedback_stay_text(tokenizer, render, token):
+    [special_id] = tokenizer.encode(token)
+    plain = build_teacher_batch([rollout(feedback="Output: x")], [[1]], RepromptConfig(), render)
+    written = build_teacher_batch([rollout(feedback=f"Output: {token} x")], [[1]], RepromptConfig(), render)
+    assert written.input_ids[0].count(special_id) == plain.input_ids[0].count(special_id)
