@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The run's configuration, composed as the entry point composes it."""
 
-import copy
 import functools
+import pickle
 
 import pytest
 
@@ -19,6 +19,7 @@ def compose():
     @functools.cache
     def composed(name, overrides):
         with hydra.initialize_config_module("verl_sdpo.config", version_base=None):
-            return hydra.compose(name, overrides=list(overrides))
+            # Unpickling takes a hundredth of the time of OmegaConf's deep copy.
+            return pickle.dumps(hydra.compose(name, overrides=list(overrides)))
 
-    return lambda name="sdpo_trainer", *overrides: copy.deepcopy(composed(name, overrides))
+    return lambda name="sdpo_trainer", *overrides: pickle.loads(composed(name, overrides))

@@ -55,18 +55,15 @@ case "$METHOD" in
 sdpo)
     LOSS=(
         actor_rollout_ref.actor.policy_loss.loss_mode=sdpo
-        actor_rollout_ref.actor.self_distillation.distillation_topk=null
-        actor_rollout_ref.actor.self_distillation.alpha=0.5
-        actor_rollout_ref.actor.self_distillation.teacher_update_rate=0.0
         actor_rollout_ref.actor.self_distillation.max_reprompt_len=128
-        actor_rollout_ref.actor.optim.lr=1e-3
+        actor_rollout_ref.actor.optim.lr=3e-4
     )
     ;;
 grpo)
     LOSS=(
         actor_rollout_ref.actor.policy_loss.loss_mode=vanilla
         algorithm.adv_estimator=grpo
-        actor_rollout_ref.actor.optim.lr=1e-3
+        actor_rollout_ref.actor.optim.lr=5e-4
     )
     ;;
 *)

@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the teacher is shown, from the definition: paper Table 2 and the choices in docs/deviations_reprompt.md."""
+"""What the teacher is shown, from the definition: paper Table 2 and the choices in docs/deviations.md."""
 
 import copy
 import itertools

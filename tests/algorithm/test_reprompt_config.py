@@ -104,7 +104,7 @@ def test_a_named_set_of_options_is_accepted_differs_from_the_defaults_and_cannot
 
 
 def test_the_override_in_the_docs_gives_the_recommended_behaviour():
-    text = (Path(__file__).parents[2] / "docs" / "deviations_reprompt.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "deviations.md").read_text(encoding="utf-8")
     override = re.findall(r"^actor_rollout_ref\.actor\.self_distillation\.(\w+)=(\S+)( \\)?$", text, flags=re.MULTILINE)
     assert len(override) == 3
     assert {key: yaml.safe_load(value) for key, value, _ in override} == RECOMMENDED_BEHAVIOUR

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.worker.engine_case import Ranks
+from tests.worker.rank_processes import Ranks
 from verl_sdpo.teacher.ema import EmaTeacher
 
 INPUT_IDS = torch.arange(12).remainder(7).reshape(3, 4)
@@ -117,7 +117,7 @@ def test_in_the_context_the_module_computes_with_the_averaged_weights(dtype):
     assert torch.equal(inside, averaged(INPUT_IDS))
 
 
-@pytest.mark.parametrize("raises", [False, True], ids=["", "after an exception"])
+@pytest.mark.parametrize("raises", [False, True], ids=["at its end", "after an exception"])
 @pytest.mark.parametrize("dtypes", ["fp32", "bf16", "mixed"])
 def test_after_the_context_student_and_teacher_are_bit_for_bit_as_before(dtypes, raises):
     student = TinyModel(dtype=torch.float32 if dtypes != "bf16" else torch.bfloat16)
@@ -159,12 +159,10 @@ def test_a_parameter_that_came_or_went_is_an_error(use, change):
     else:
         del student.scale
     before = weights(student)
+    # Entering the context is enough.
+    run = teacher.in_place_of_student().__enter__ if use == "in_place_of_student" else getattr(teacher, use)
     with pytest.raises(RuntimeError, match="adapter.weight" if change == "came" else "scale"):
-        if use == "in_place_of_student":
-            with teacher.in_place_of_student():
-                pass
-        else:
-            getattr(teacher, use)()
+        run()
     assert are_equal(weights(student), before)
 
 
@@ -209,7 +207,7 @@ def test_a_state_of_another_teacher_is_refused_and_changes_nothing(change, messa
     assert teacher.num_updates == 0
 
 
-# --- FSDP2 -------------------------------------------------------------------------------------------------------------
+# --- FSDP2 -----------------------------------------------------------------------------------------------------------
 
 
 def sharded_student(world: int, *, reshard_after_forward: bool, param_dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny tokenizers with chat templates of several kinds, verl's own agent loops on them, and a stand-in for the queue."""
+"""Tiny tokenizers with chat templates of several kinds, verl's own agent loops on them, a stand-in for the queue."""
 
 import asyncio
 
@@ -21,12 +21,13 @@ QWEN3 = (
 )
 # How Qwen2.5 does it: a chat without a system turn gets one.
 QWEN2 = (
-    "{%- if messages[0].role != 'system' %}{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
+    "{%- if messages[0].role != 'system' %}"
+    "{{- '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
     "{%- for message in messages %}"
     "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{% endfor %}"
     "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-# How Llama 3.1 does it: an empty list of tools is not the same as none, the content is trimmed, the date is an argument.
+# How Llama 3.1 does it: an empty list of tools is not none, the content is trimmed, the date is an argument.
 LLAMA = (
     "{%- if tools is not defined %}{% set tools = none %}{% endif %}"
     "{{- '<|im_start|>system|' }}{% if tools is not none %}{{ 'Environment: ipython|' }}{% endif %}"
@@ -80,7 +81,7 @@ class _Server:
 
 @pytest.fixture(scope="session")
 def student_prompt():
-    """`student_prompt(config, tokenizer, model_type, messages, extra_info)`: the prompt that verl's agent loop sends."""
+    """`student_prompt(config, tokenizer, model_type, messages, extra_info)`: what verl's agent loop sends."""
     from verl.experimental.agent_loop.agent_loop import DictConfigWrap, ToolListWrap
     from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentLoop
     from verl.experimental.agent_loop.tool_agent_loop import ToolAgentLoop

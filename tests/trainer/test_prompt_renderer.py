@@ -43,7 +43,9 @@ def tools_path(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("chat", CHATS.values(), ids=CHATS)
-@pytest.mark.parametrize("arguments", [{}, {"enable_thinking": False}, {"enable_thinking": True, "date_string": "1 May"}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"enable_thinking": False}, {"enable_thinking": True, "date_string": "1 May"}]
+)
 @pytest.mark.parametrize("model_type", ["qwen3", "qwen2", "llama"])
 def test_prompt_is_the_students_for_every_template_and_its_arguments(
     compose, make_tokenizer, student_prompt, model_type, arguments, chat

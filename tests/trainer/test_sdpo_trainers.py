@@ -95,7 +95,8 @@ def test_the_actors_worker_is_sdpos_and_can_all_that_verls_can(config_of, mode, 
 @pytest.fixture
 def model_path(tmp_path, tokenizer):
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    Qwen3Config(vocab_size=len(tokenizer), num_key_value_heads=1, head_dim=8, **sizes).save_pretrained(tmp_path)
+    sizes |= {"vocab_size": len(tokenizer), "num_key_value_heads": 1, "head_dim": 8}
+    Qwen3Config(architectures=["Qwen3ForCausalLM"], **sizes).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     return tmp_path
 
@@ -129,16 +130,18 @@ def step(compose, tokenizer, put_in_queue, monkeypatch):
     def run(scores, feedback, prompt_ids=None, padding=()):
         trainer = object.__new__(SDPO_TRAINERS["sync"])
         trainer.tokenizer, trainer.timing_raw, trainer.global_steps = tokenizer, {}, 5
-        trainer.self_distillation = SelfDistillationConfig()
+        trainer.self_distillation, trainer.row_metrics = SelfDistillationConfig(), {"data/train_rows": 4}
         trainer.prompt_renderer = PromptRenderer(compose("sdpo_trainer_cpu"), tokenizer, "qwen3")
         messages = [{"role": "user", "content": "Q"}]
         prompt_ids = prompt_ids or trainer.prompt_renderer(messages)
         num_samples = len(scores)
+        # verl's padding: the messages of a real sample, ends of text for tokens.
+        prompts = [[tokenizer.eos_token_id] * 127 if number in padding else prompt_ids for number in range(num_samples)]
         queue = put_in_queue(
             {
                 "uid": NonTensorStack(*["q"] * num_samples),
                 "raw_prompt": NonTensorStack(*[messages] * num_samples),
-                "prompts": jagged([prompt_ids] * num_samples),
+                "prompts": jagged(prompts),
                 "responses": jagged([[64, 65]] * num_samples),
                 "response_mask": jagged([[1, 1]] * num_samples),
                 "rm_scores": jagged([[0.0, score] for score in scores], torch.float32),
@@ -170,6 +173,7 @@ def test_without_a_target_verl_updates_nothing_and_the_run_says_so(step, caplog)
     assert metrics["self_distillation/empty_target_batch"] == 1.0
     assert metrics["self_distillation/target_sample_fraction"] == 0.0
     assert metrics["critic/score/mean"] == 0.25
+    assert metrics["data/train_rows"] == 4
     [record] = [record for record in caplog.records if record.name.startswith("verl_sdpo")]
     assert record.levelno == logging.WARNING
     assert "step 5: no sample has a target" in record.getMessage()
@@ -209,7 +213,6 @@ def test_another_rendering_than_the_rollouts_stops_the_run(step):
 
 
 def test_padding_is_not_what_the_rendering_is_checked_with(step):
-    # The first sample's prompt is compared; were it padding, verl's end-of-text prompt would never match.
     _, metrics, updates, _, _ = step([0.0, 0.0], [None, "Wrong."], padding=(0,))
     assert len(updates) == 1
     assert metrics["self_distillation/target_sample_fraction"] == 1.0

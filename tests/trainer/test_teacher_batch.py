@@ -37,9 +37,7 @@ def test_with_nothing_to_show_the_teacher_reads_the_students_prompt(
     [plan] = plan_reprompts([failed], RepromptConfig())
     teachers = PromptRenderer(config, tokenizer, model_type)(plan.render())
     assert teachers == student_prompt(config, tokenizer, model_type, failed["prompt"])
-    batch = build_teacher_batch(
-        [failed], [[1, 2]], RepromptConfig(), PromptRenderer(config, tokenizer, model_type)
-    )
+    batch = build_teacher_batch([failed], [[1, 2]], RepromptConfig(), PromptRenderer(config, tokenizer, model_type))
     assert batch.input_ids == [None]
     assert batch.has_target == [False]
 
@@ -131,7 +129,10 @@ def test_padding_has_no_target_and_is_in_no_metric(render, place):
     # verl makes padding from a copy of a sample: uid, score, feedback and context are those of a real one.
     copy = rollout("b", 1.0, "Wrong. " * 200, response="copied", privileged_context="hint", is_padding=True)
     padded = build_teacher_batch(
-        rollouts[:place] + [copy] * 2 + rollouts[place:], responses[:place] + [[9]] * 2 + responses[place:], settings, render
+        rollouts[:place] + [copy] * 2 + rollouts[place:],
+        responses[:place] + [[9]] * 2 + responses[place:],
+        settings,
+        render,
     )
     assert padded.input_ids[place : place + 2] == [None, None]
     assert padded.input_ids[:place] + padded.input_ids[place + 2 :] == without.input_ids

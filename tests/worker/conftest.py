@@ -4,7 +4,8 @@
 
 import pytest
 
-from tests.worker.engine_case import Ranks, save_model
+from tests.worker.engine_case import save_model
+from tests.worker.rank_processes import Ranks
 
 
 @pytest.fixture(scope="session")

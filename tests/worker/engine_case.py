@@ -1,110 +1,23 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the worker layer share: processes, tiny models, synthetic batches and verl's worker on them.
+"""What the tests of the worker layer share: tiny models, synthetic batches and verl's worker on them.
 
 Nothing here imports verl before the process that needs it is prepared.
 """
 
 from __future__ import annotations
 
-import io
-import multiprocessing
-import multiprocessing.connection
-import os
-import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
 
 VOCAB = 61
 
 
-# --- processes ---------------------------------------------------------------------------------------------------------
-
-
-class Ranks:
-    """Process groups of several sizes, each rank a process that runs task after task: verl is imported once in each."""
-
-    def __init__(self, directory: Path, worlds: Sequence[int]) -> None:
-        context = multiprocessing.get_context("spawn")
-        environment = {"VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1", "VERL_LOGGING_LEVEL": "ERROR"}
-        self.worlds = tuple(worlds)
-        self._connections, self._processes = {}, []
-        with mock.patch.dict(os.environ, environment):
-            for world, rank in [(world, rank) for world in worlds for rank in range(world)]:
-                self._connections[world, rank], theirs = context.Pipe()
-                store = f"file://{directory}/store_{world}"
-                self._processes.append(context.Process(target=_serve, args=(theirs, world, rank, store), daemon=True))
-                self._processes[-1].start()
-                theirs.close()
-
-    def run(self, task: Callable[..., Any], *arguments: Any, seconds: float = 300.0) -> dict[int, list[Any]]:
-        """`task(rank, world_size, *arguments)` on every rank; results by world size and rank.
-
-        A rank that raises, dies or waits for ever ends all processes and is an AssertionError.
-        """
-        for connection in self._connections.values():
-            connection.send_bytes(_pack((task, arguments)))
-        results = {}
-        deadline = time.monotonic() + seconds
-        while len(results) < len(self._connections):
-            waiting = {c: key for key, c in self._connections.items() if key not in results}
-            ready = multiprocessing.connection.wait(waiting, timeout=deadline - time.monotonic())
-            if not ready:
-                self._fail(f"{task.__name__}: (world, rank) {sorted(waiting.values())} did not end in {seconds} s")
-            for connection in ready:
-                results[waiting[connection]] = self._receive(connection, task, waiting[connection])
-        return {world: [results[world, rank] for rank in range(world)] for world in self.worlds}
-
-    def close(self) -> None:
-        """End all processes."""
-        for process in self._processes:
-            process.kill()
-
-    def _receive(self, connection: Any, task: Callable[..., Any], key: tuple[int, int]) -> Any:
-        try:
-            is_fine, value = _unpack(connection.recv_bytes())
-        except EOFError:
-            is_fine, value = False, "the process died"
-        return value if is_fine else self._fail(f"{task.__name__} on (world, rank) {key}: {value}")
-
-    def _fail(self, message: str) -> None:
-        self.close()
-        raise AssertionError(message)
-
-
-def _serve(connection: Any, world: int, rank: int, store: str) -> None:
-    # verl's worker asks for an address; the store is what is used.
-    os.environ.update({"MASTER_ADDR": "localhost", "MASTER_PORT": "0", "RANK": str(rank), "WORLD_SIZE": str(world)})
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=world)
-    while True:
-        try:
-            task, arguments = _unpack(connection.recv_bytes())
-            answer = (True, task(rank, world, *arguments))
-        except EOFError:
-            return
-        except BaseException:
-            answer = (False, traceback.format_exc())
-        connection.send_bytes(_pack(answer))
-
-
-def _pack(value: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
-def _unpack(data: bytes) -> Any:
-    return torch.load(io.BytesIO(data), weights_only=False)
-
-
-# --- models ------------------------------------------------------------------------------------------------------------
+# --- models ----------------------------------------------------------------------------------------------------------
 
 
 def save_model(path: Path, *, is_tied: bool) -> Path:
@@ -142,7 +55,7 @@ def other_weights(path: Path, seed: int = 1, scale: float = 0.1) -> dict[str, to
     return {name: p.detach() + scale * torch.randn(p.shape, generator=generator) for name, p in parameters}
 
 
-# --- batches -----------------------------------------------------------------------------------------------------------
+# --- batches ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -213,7 +126,7 @@ def batch_of(samples: Sequence[Sample], *, world: int = 1, has_rollout_weights: 
     return tu.get_tensordict(fields, switches | settings)
 
 
-# --- verl's worker -----------------------------------------------------------------------------------------------------
+# --- verl's worker ---------------------------------------------------------------------------------------------------
 
 
 def make_worker(
@@ -224,8 +137,9 @@ def make_worker(
     engine: dict[str, Any] | None = None,
     param_dtype: str = "fp32",
     micro_batch_size: int = 2,
+    use_remove_padding: bool = False,
 ) -> Any:
-    """An `SdpoTrainingWorker` with FSDP2, built as `ActorRolloutRefWorker.init_model` builds it; gradients unclipped."""
+    """An `SdpoTrainingWorker` with FSDP2, made as `ActorRolloutRefWorker.init_model` makes it; gradients unclipped."""
     from verl_sdpo.platforms.cpu import adaptations
 
     adaptations.install()
@@ -236,7 +150,7 @@ def make_worker(
     model_config = HFModelConfig(
         path=str(model_path),
         load_tokenizer=False,
-        use_remove_padding=False,
+        use_remove_padding=use_remove_padding,
         override_config={"attn_implementation": "eager"},
     )
     engine_config = FSDPEngineConfig(
@@ -248,7 +162,9 @@ def make_worker(
     engine_config.use_dynamic_bsz = False
     engine_config.micro_batch_size_per_gpu = engine_config.infer_micro_batch_size_per_gpu = micro_batch_size
     config = actor_config(engine_config, options or {})
-    optimizer_config = FSDPOptimizerConfig(**{"lr": 0.0, "clip_grad": 1e9, "total_training_steps": 100} | (optimizer or {}))
+    optimizer_config = FSDPOptimizerConfig(
+        **{"lr": 0.0, "clip_grad": 1e9, "total_training_steps": 100} | (optimizer or {})
+    )
     worker = SdpoTrainingWorker(
         TrainingWorkerConfig(
             model_type="language_model",

@@ -75,9 +75,9 @@ class Outcome:
     metrics: dict[str, float]
 
 
-def train(rank, world, path, cases):
+def train(rank, world, path, cases, use_remove_padding):
     """One step for each case, with a learning rate of zero: the same weights throughout."""
-    worker = make_worker(path)
+    worker = make_worker(path, use_remove_padding=use_remove_padding)
     return [train_once(worker, case, rank, world, path) for case in cases]
 
 
@@ -159,16 +159,16 @@ def assert_same(outcome, definition):
         torch.testing.assert_close(outcome.gradients[name].double(), gradient, rtol=1e-3, atol=1e-3 * size, msg=name)
 
 
-def outcomes(ranks, path, cases):
+def outcomes(ranks, path, cases, use_remove_padding):
     """World size to case to outcome; the same on every rank."""
-    seen = ranks.run(train, path, list(cases.values()))
+    seen = ranks.run(train, path, list(cases.values()), use_remove_padding)
     for results in seen.values():
         for of_first, of_last in zip(results[0], results[-1], strict=True):
             assert of_first.loss == of_last.loss
     return {world: dict(zip(cases, results[0], strict=True)) for world, results in seen.items()}
 
 
-# --- modes -------------------------------------------------------------------------------------------------------------
+# --- modes -----------------------------------------------------------------------------------------------------------
 
 MODE_CASES = {
     (mode, temperature): Case(
@@ -179,10 +179,11 @@ MODE_CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=["tied", "untied"])
+@pytest.fixture(scope="module", params=[("tied", False), ("untied", True)], ids=["tied, padded", "untied, packed"])
 def by_mode(request, ranks, models):
     """`(path of the model, outcomes of MODE_CASES by world size)`."""
-    return models[request.param], outcomes(ranks, models[request.param], MODE_CASES)
+    name, use_remove_padding = request.param
+    return models[name], outcomes(ranks, models[name], MODE_CASES, use_remove_padding)
 
 
 @WORLDS
@@ -193,7 +194,7 @@ def test_loss_gradient_and_metrics_are_those_of_the_definition(by_mode, mode, te
     assert_same(seen[world][mode, temperature], expected(path, MODE_CASES[mode, temperature]))
 
 
-# --- splits ------------------------------------------------------------------------------------------------------------
+# --- splits ----------------------------------------------------------------------------------------------------------
 
 SPLIT_CASES = {
     (loss_agg_mode, size): Case(MODES["top-k with tail"], loss_agg_mode=loss_agg_mode, micro_batch_size=size)
@@ -210,24 +211,24 @@ ONE_SIDED_CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def by_split(ranks, models):
+@pytest.fixture(scope="module", params=[False, True], ids=["padded", "packed"])
+def by_split(request, ranks, models):
     """Outcomes by world size."""
-    return outcomes(ranks, models["untied"], SPLIT_CASES | DYNAMIC_CASES | ONE_SIDED_CASES)
+    return outcomes(ranks, models["untied"], SPLIT_CASES | DYNAMIC_CASES | ONE_SIDED_CASES, request.param)
 
 
-@pytest.fixture(scope="module", params=AGGREGATIONS)
-def definition(request, models):
-    """`(aggregation, what it defines for a mini-batch in one piece)`."""
-    case = Case(MODES["top-k with tail"], loss_agg_mode=request.param)
-    return request.param, expected(models["untied"], case)
+@pytest.fixture(scope="module")
+def definitions(models):
+    """What the definition gives for a mini-batch in one piece, by aggregation."""
+    cases = {mode: Case(MODES["top-k with tail"], loss_agg_mode=mode) for mode in AGGREGATIONS}
+    return {mode: expected(models["untied"], case) for mode, case in cases.items()}
 
 
 @WORLDS
 @pytest.mark.parametrize("size", [1, 2, 4, "dynamic"])
-def test_micro_batches_and_ranks_change_nothing(by_split, definition, size, world):
-    loss_agg_mode, whole_batch = definition
-    assert_same(by_split[world][loss_agg_mode, size], whole_batch)
+@pytest.mark.parametrize("loss_agg_mode", AGGREGATIONS)
+def test_micro_batches_and_ranks_change_nothing(by_split, definitions, loss_agg_mode, size, world):
+    assert_same(by_split[world][loss_agg_mode, size], definitions[loss_agg_mode])
 
 
 @WORLDS

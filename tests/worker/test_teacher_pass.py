@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The teacher's pass through verl's FSDP2 engine against a plain forward of a model with the averaged weights."""
 
+import contextlib
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -40,7 +42,12 @@ def teacher_logits(worker, samples, max_rows, max_tokens):
 
     sequences = [TeacherSequence(torch.tensor(s.teacher_prompt + s.response), torch.tensor(s.mask)) for s in samples]
     targets = run_teacher(
-        worker.engine, worker.teacher, sequences, max_rows=max_rows, max_tokens=max_tokens, use_remove_padding=False
+        worker.engine,
+        worker.teacher,
+        sequences,
+        max_rows=max_rows,
+        max_tokens=max_tokens,
+        use_remove_padding=worker.engine_config.use_remove_padding,
     )
     return [targets.logits([index], 1.0).clone() for index in range(len(samples))]
 
@@ -55,9 +62,9 @@ def student_log_probs(worker, samples):
     return [row[len(s.prompt) - 1 : len(s.prompt) - 1 + len(s.response)].clone() for row, s in rows]
 
 
-def speak(rank, world, path, reshard_after_forward):
+def speak(rank, world, path, settings):
     """The teacher's logits in several plans and divisions, between two looks at the student."""
-    worker = make_worker(path, engine={"reshard_after_forward": reshard_after_forward})
+    worker = make_worker(path, **settings)
     set_teacher(worker, other_weights(path))
     shards_before = {name: shard.clone() for name, shard in worker.teacher.state_dict()["shards"].items()}
     seen = {"before": student_log_probs(worker, SAMPLES), "weights_before": whole_weights(worker)}
@@ -72,15 +79,21 @@ def speak(rank, world, path, reshard_after_forward):
 
 
 @pytest.fixture(
-    scope="module", params=[("tied", True), ("untied", True), ("untied", False)], ids=["tied", "untied", "kept gathered"]
+    scope="module",
+    params=[
+        ("tied", {}),
+        ("untied", {"use_remove_padding": True}),
+        ("untied", {"engine": {"reshard_after_forward": False}}),
+    ],
+    ids=["tied, padded", "untied, packed", "untied, padded, kept gathered"],
 )
 def spoken(request, ranks, models):
     """`(what the ranks saw, by world size; the plain model with the teacher's weights)`."""
-    name, reshard_after_forward = request.param
+    name, settings = request.param
     oracle = plain_model(models[name])
     oracle.load_state_dict(other_weights(models[name]), strict=False)
     oracle.tie_weights()
-    return ranks.run(speak, models[name], reshard_after_forward), oracle
+    return ranks.run(speak, models[name], settings), oracle
 
 
 @torch.no_grad()
@@ -128,26 +141,30 @@ def test_the_student_and_the_teacher_are_as_before_the_pass(spoken, world):
             assert torch.equal(before, after)
 
 
-def speak_in_the_students_context(rank, world, path, param_dtype):
+def speak_in_the_students_context(rank, world, path, settings):
     """Teacher and student are the same model and read the same prompt: `(teacher's, student's)` log-probs."""
     import dataclasses
 
-    worker = make_worker(path, param_dtype=param_dtype, micro_batch_size=1)
+    worker = make_worker(path, micro_batch_size=3, **settings)
     samples = [dataclasses.replace(s, teacher_prompt=s.prompt) for s in SAMPLES[rank::world]]
     of_student = student_log_probs(worker, samples)
     pairs = []
-    for logits, log_probs, sample in zip(teacher_logits(worker, samples, 1, None), of_student, samples, strict=True):
+    for logits, log_probs, sample in zip(teacher_logits(worker, samples, 2, None), of_student, samples, strict=True):
         counted = torch.tensor(sample.mask).bool()
         tokens = torch.tensor(sample.response)[counted]
         pairs.append((logits.float().log_softmax(-1).gather(-1, tokens[:, None])[:, 0], log_probs[counted]))
     return pairs
 
 
-@pytest.mark.parametrize(("param_dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 0.05)])
+@pytest.mark.parametrize(
+    ("settings", "tolerance"),
+    [({}, 1e-5), ({"use_remove_padding": True}, 1e-5), ({"param_dtype": "bf16"}, 0.05)],
+    ids=["padded", "packed", "in bf16"],
+)
 def test_a_teacher_equal_to_the_student_gives_the_students_log_probs_after_tool_results_too(
-    ranks, models, param_dtype, tolerance
+    ranks, models, settings, tolerance
 ):
-    for results in ranks.run(speak_in_the_students_context, models["untied"], param_dtype).values():
+    for results in ranks.run(speak_in_the_students_context, models["untied"], settings).values():
         for of_teacher, of_student in in_order(results):
             torch.testing.assert_close(of_teacher, of_student.float(), rtol=0.0, atol=tolerance)
 
@@ -173,7 +190,7 @@ def test_what_the_teacher_said_does_not_change_with_the_student(ranks, models):
             assert torch.equal(before, after)
 
 
-# --- without an engine -------------------------------------------------------------------------------------------------
+# --- without an engine -----------------------------------------------------------------------------------------------
 
 BOUNDS = st.none() | st.integers(1, 40)
 
@@ -232,7 +249,7 @@ def test_the_head_is_passed_through_only_within_the_context():
 
     model, x = Model(), torch.ones(2, 3)
     logits = model(x)
-    with pytest.raises(KeyError), hidden_states_as_logits(model):
+    with contextlib.suppress(KeyError), hidden_states_as_logits(model):
         assert torch.equal(model(x), model.body(x))
         raise KeyError
     assert torch.equal(model(x), logits)

@@ -128,7 +128,7 @@ PUBLISHED_DATACLASS_TEMPLATES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# What we would choose where a run need not be comparable with the paper's; docs/deviations_reprompt.md has the reasons.
+# What we would choose where a run need not be comparable with the paper's; docs/deviations.md has the reasons.
 RECOMMENDED_BEHAVIOUR: Mapping[str, Any] = MappingProxyType(
     {
         # With "first" all failures of a group are pulled towards one and the same response.

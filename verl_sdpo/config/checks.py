@@ -7,6 +7,7 @@ Each fault is one line: the key, its value, what to do. All faults of a configur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from omegaconf import DictConfig, OmegaConf
@@ -46,7 +47,8 @@ def _common_faults(config: DictConfig) -> list[str]:
     if mode not in TRAINER_MODES:
         faults.append(f"trainer.v1.trainer_mode={mode!r} is not known: choose one of {', '.join(TRAINER_MODES)}")
     interval = select("trainer.v1.replay_poll_interval")
-    if not isinstance(interval, int | float) or isinstance(interval, bool) or interval <= 0:
+    is_number = isinstance(interval, int | float) and not isinstance(interval, bool)
+    if not is_number or not 0 < interval < math.inf:
         faults.append(f"trainer.v1.replay_poll_interval={interval!r} must be a number of seconds above 0")
     if not select("trainer.use_v1"):
         faults.append("trainer.use_v1=False is verl's old trainer, which this entry point does not run: set it to True")
@@ -57,11 +59,21 @@ def _option_faults(config: DictConfig) -> list[str]:
     options = OmegaConf.select(config, KEY)
     if options is None:
         return [f"{KEY} is missing: start from verl_sdpo's config sdpo_trainer or sdpo_trainer_cpu"]
-    try:
-        SelfDistillationConfig.from_flat(OmegaConf.to_container(options, resolve=True))
-    except ValueError as error:
-        return [f"{KEY}.{error}"]
-    return []
+    given = OmegaConf.to_container(options, resolve=True)
+    faults: list[str] = []
+    while True:
+        try:
+            SelfDistillationConfig.from_flat(given)
+            return faults
+        except ValueError as error:
+            # The class stops at its first fault: without that option, it gets to the next one. A fault of an option
+            # that is at its default by now is a contradiction, either of the user's or with what was taken out.
+            key = str(error).partition("=")[0]
+            if key in given or not faults:
+                faults.append(f"{KEY}.{error}")
+            if key not in given:
+                return faults
+            del given[key]
 
 
 def _combination_faults(config: DictConfig) -> list[str]:
@@ -126,12 +138,12 @@ def _combination_faults(config: DictConfig) -> list[str]:
         ),
         (
             "actor_rollout_ref.model.lora_rank",
-            lambda value: not value or value <= 0,
+            lambda value: value is None or (isinstance(value, int) and value <= 0),
             "an average of LoRA factors is not the average of the weights; set it to 0",
         ),
         (
             "actor_rollout_ref.model.lora.rank",
-            lambda value: not value or value <= 0,
+            lambda value: value is None or (isinstance(value, int) and value <= 0),
             "an average of LoRA factors is not the average of the weights; set it to 0",
         ),
         ("actor_rollout_ref.model.lora_adapter_path", lambda value: not value, "train full weights; set it to null"),

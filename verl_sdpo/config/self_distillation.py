@@ -45,7 +45,7 @@ class SelfDistillationConfig:
             _require(isinstance(getattr(self, key), bool), key, getattr(self, key), "set true or false")
         topk = self.distillation_topk
         _require(
-            topk is None or (_is_number(topk) and int(topk) == topk and topk >= 1),
+            topk is None or (isinstance(topk, int) and not isinstance(topk, bool) and topk >= 1),
             "distillation_topk",
             topk,
             "set a whole number of at least 1, or null for the whole vocabulary",

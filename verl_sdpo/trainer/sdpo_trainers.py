@@ -26,6 +26,7 @@ from verl_sdpo.trainer.batch_fields import read_rollouts, write_teacher_inputs
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.row_report import report_rows
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
+from verl_sdpo.worker.detached_worker import SdpoDetachActorWorker
 from verl_sdpo.worker.sdpo_worker import SdpoActorRolloutRefWorker
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,14 @@ _ACTOR_ROLES = (Role.Actor, Role.ActorRollout, Role.ActorRolloutRef)
 class _SelfDistillation:
     """What SDPO adds to a verl trainer; to stand before one among a class's bases."""
 
+    # What stands in for the worker that verl's trainer of this mode uses.
+    actor_worker_class = SdpoActorRolloutRefWorker
+
     def _init_resource_pool_mgr(self) -> None:
         super()._init_resource_pool_mgr()
         for role in _ACTOR_ROLES:
             if role in self.role_worker_mapping:
-                self.role_worker_mapping[role] = ray.remote(SdpoActorRolloutRefWorker)
+                self.role_worker_mapping[role] = ray.remote(self.actor_worker_class)
 
     def _init_tokenizer(self) -> None:
         super()._init_tokenizer()
@@ -98,6 +102,8 @@ class SdpoTrainerColocateAsync(_SelfDistillation, PPOTrainerColocateAsync):
 
 class SdpoTrainerSeparateAsync(_SelfDistillation, PPOTrainerSeparateAsync):
     """SDPO with rollouts on devices of their own (`trainer.v1.trainer_mode=separate_async`)."""
+
+    actor_worker_class = SdpoDetachActorWorker
 
 
 SDPO_TRAINERS: dict[str, type[PPOTrainer]] = {

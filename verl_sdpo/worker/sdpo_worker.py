@@ -35,7 +35,7 @@ class SdpoTrainingWorker(TrainingWorker):
         options = config.self_distillation
         self.teacher = EmaTeacher(self.engine.module, options.teacher_update_rate)
         self.set_loss_fn(SelfDistillationLoss(options, config.loss_agg_mode, config.loss_scale_factor))
-        self._num_moves = 0
+        self._num_moves = self._num_skipped = 0
 
     def train_mini_batch(self, data: TensorDict) -> TensorDict:
         """Teacher pass, verl's update of the student, update of the teacher if the student moved."""
@@ -50,7 +50,7 @@ class SdpoTrainingWorker(TrainingWorker):
             use_remove_padding=self.engine_config.use_remove_padding,
         )
         teacher_seconds = time.perf_counter() - started
-        self._num_moves = 0
+        self._num_moves = self._num_skipped = 0
         try:
             output = super().train_mini_batch(data)
         finally:
@@ -61,6 +61,9 @@ class SdpoTrainingWorker(TrainingWorker):
             metrics = tu.get(output, "metrics")
             metrics[f"{PREFIX}teacher_seconds"] = teacher_seconds
             metrics[f"{PREFIX}num_optimizer_steps"] = self._num_moves
+            metrics[f"{PREFIX}skipped_mini_batches"] = self._num_skipped
+            # verl's trainer takes it out of the metrics; a step without a forward of the student has none.
+            metrics.setdefault("mfu", 0.0)
             metrics[f"{PREFIX}teacher_distance"] = self._teacher_distance()
         return output
 
@@ -74,7 +77,8 @@ class SdpoTrainingWorker(TrainingWorker):
             # The schedule counts training steps in which the student moved, also if the last mini-batch is empty.
             if tu.get(data, key="update_lr_scheduler", default=False) and self._num_moves > 0:
                 self.engine.lr_scheduler_step()
-            return tu.get_tensordict({}, {"metrics": {f"{PREFIX}skipped_mini_batches": [1.0]}})
+            self._num_skipped += 1
+            return tu.get_tensordict({}, {"metrics": {}})
         tu.assign_non_tensor(data, num_target_sequences=num_sequences)
         output = super().train_batch(data)
         if math.isfinite(tu.get(output, "metrics")["grad_norm"]):

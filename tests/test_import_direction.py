@@ -1,0 +1,113 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The rooms of the package depend one way. Read from the source: an import inside a function counts too."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "verl_sdpo"
+
+# The rooms that each room may import, besides itself.
+MAY_IMPORT = {
+    "algorithm": set(),
+    "rewards": set(),
+    "platforms": set(),
+    "teacher": set(),
+    "config": {"algorithm"},
+    "worker": {"algorithm", "config", "teacher"},
+    "trainer": {"algorithm", "config", "worker"},
+    "plugin": {"platforms"},
+    "main_sdpo": {"config", "platforms", "trainer"},
+    "": set(),
+}
+# What a room may import from outside. None: anything that is installed.
+OUTSIDE = {
+    "algorithm": {"torch"},
+    "teacher": {"torch"},
+    "rewards": set(),
+    "config": {"omegaconf"},
+    "plugin": set(),
+    "platforms": {"torch", "verl"},
+    "worker": None,
+    "trainer": None,
+    "main_sdpo": {"hydra", "omegaconf", "ray", "verl"},
+    "": set(),
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path):
+    """Absolute names of what a file imports; of `from a import b` both a and a.b, since b may be a module."""
+    package = module_name(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join(base + ([node.module] if node.module else []))
+            names |= {source} | {f"{source}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def test_every_room_is_known():
+    rooms = {room(module_name(path)) for path in FILES}
+    assert rooms == set(MAY_IMPORT) == set(OUTSIDE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_a_file_imports_only_from_rooms_below_its_own(path):
+    own = room(module_name(path))
+    modules = {name for name in imported_modules(path) if name.startswith("verl_sdpo.")}
+    assert {room(name) for name in modules} - {own} <= MAY_IMPORT[own]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_a_file_imports_only_the_packages_of_its_room(path):
+    allowed = OUTSIDE[room(module_name(path))]
+    tops = {name.split(".")[0] for name in imported_modules(path)}
+    others = tops - {"verl_sdpo"} - set(sys.stdlib_module_names)
+    assert allowed is None or others <= allowed
+
+
+def test_no_two_files_import_each_other():
+    graph = {module_name(path): imported_modules(path) for path in FILES}
+    # A package's own file re-exports its modules; that they import a sibling through it is no cycle of files.
+    done, active = set(), []
+
+    def visit(module):
+        assert module not in active, " -> ".join([*active[active.index(module) :], module])
+        if module in done:
+            return
+        active.append(module)
+        for name in sorted(graph[module] & graph.keys()):
+            if name != module and not module.startswith(name + "."):
+                visit(name)
+        active.pop()
+        done.add(module)
+
+    for module in graph:
+        visit(module)
+
+
+def test_rooms_are_in_an_order():
+    placed = set()
+    while placed != set(MAY_IMPORT):
+        ready = {name for name, below in MAY_IMPORT.items() if below <= placed} - placed
+        assert ready, f"rooms in a circle: {set(MAY_IMPORT) - placed}"
+        placed |= ready

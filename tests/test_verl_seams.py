@@ -1,0 +1,329 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything of verl's that this package overrides, wraps, calls or counts on, pinned to the version it was read in.
+
+The tables are read against verl's source, not imported, so that a check needs neither Ray nor vLLM. After an upgrade of
+verl the failing rows are the places to look at.
+"""
+
+import ast
+import functools
+import importlib.metadata
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+VERL = Path(importlib.util.find_spec("verl").origin).parent
+REPOSITORY = Path(__file__).parents[1]
+VERSION = "0.9.1"
+
+TRAINER = "trainer/ppo/v1/trainer_base.py"
+SEPARATE = "trainer/ppo/v1/trainer_separate_async.py"
+WORKERS = "workers/engine_workers.py"
+ENGINE = "workers/engine/fsdp/transformer_impl.py"
+TOKENS = "utils/tokenizer/continuous_token.py"
+TENSORDICT = "utils/tensordict_utils.py"
+AGENT_LOOP = "experimental/agent_loop/agent_loop.py"
+TOOL_LOOP = "experimental/agent_loop/tool_agent_loop.py"
+VLLM_UTILS = "workers/rollout/vllm_rollout/utils.py"
+BUCKETS = "workers/rollout/vllm_rollout/bucketed_weight_transfer.py"
+PLATFORM = "plugin/platform/platform_manager.py"
+
+# verl's file, symbol, all of its parameters, and what this package does with it.
+SIGNATURES = [
+    ("trainer/main_ppo.py", "run_ppo", "config task_runner_class", "main_sdpo calls it with a task runner of its own"),
+    ("trainer/main_ppo.py", "TaskRunnerV1.run", "config", "main_sdpo overrides it to choose the trainer"),
+    ("trainer/ppo/utils.py", "need_critic", "config", "main_sdpo calls it as verl's entry point does"),
+    ("trainer/ppo/utils.py", "need_reference_policy", "config", "main_sdpo calls it as verl's entry point does"),
+    ("utils/config.py", "validate_config", "config use_reference_policy use_critic", "main_sdpo calls it"),
+    ("utils/config.py", "omega_conf_to_dataclass", "config dataclass_type", "trainer and worker call it"),
+    ("utils/device.py", "auto_set_device", "config", "main_sdpo calls it"),
+    (PLATFORM, "get_platform", "", "main_sdpo asks it"),
+    (PLATFORM, "set_platform", "platform", "main_sdpo calls it"),
+    (PLATFORM, "PlatformRegistry.register", "cls platform", "platform_cpu registers with it"),
+    (TRAINER, "get_trainer_cls", "name", "main_sdpo asks it for verl's own trainer"),
+    (TRAINER, "PPOTrainer._build_replay_buffer", "", "main_sdpo overrides it to set the pace"),
+    (TRAINER, "PPOTrainer._init_tokenizer", "", "sdpo_trainers overrides it"),
+    (TRAINER, "PPOTrainer._init_dataloader", "", "sdpo_trainers overrides it"),
+    (TRAINER, "PPOTrainer._init_resource_pool_mgr", "", "sdpo_trainers overrides it to choose the worker"),
+    (TRAINER, "PPOTrainer._update_actor", "batch metrics", "sdpo_trainers overrides it: the one step SDPO adds"),
+    (
+        SEPARATE,
+        "PPOTrainerSeparateAsync._init_resource_pool_mgr",
+        "",
+        "it changes the worker; sdpo_trainers comes after",
+    ),
+    (
+        "trainer/ppo/v1/replay_buffer.py",
+        "ReplayBuffer.__init__",
+        "trainer_mode trainer_config max_off_policy_threshold max_off_policy_strategy sampler_kwargs poll_interval "
+        "refill_fn filter_groups_metric train_batch_size gen_batch_size max_inflight_gen_batches "
+        "sync_refill_failed_groups",
+        "main_sdpo sets poll_interval afterwards, since no key reaches it",
+    ),
+    (
+        "utils/tokenizer/continuous_token_wiring.py",
+        "create_continuous_token_builder",
+        "tokenizer model_family hf_model_type chat_template_kwargs mm_processor_kwargs processor **builder_kwargs",
+        "prompt_renderer calls it with the agent loop's arguments",
+    ),
+    (
+        TOKENS,
+        "ContinuousTokenBuilder.build_initial_tokens",
+        "messages tools images videos audios mm_inputs_out",
+        "prompt_renderer renders with it",
+    ),
+    ("tools/tool_registry.py", "load_all_tools", "tool_config_path function_tool_path", "prompt_renderer calls it"),
+    ("utils/import_utils.py", "resolve_config_path", "config_path", "prompt_renderer calls it"),
+    (WORKERS, "TrainingWorker.set_loss_fn", "loss_fn", "sdpo_worker calls it"),
+    (WORKERS, "TrainingWorker.train_mini_batch", "data", "sdpo_worker overrides it: teacher pass and EMA around it"),
+    (WORKERS, "TrainingWorker.train_batch", "data", "sdpo_worker overrides it to leave empty mini-batches out"),
+    (
+        WORKERS,
+        "TrainingWorker.save_checkpoint",
+        "local_path hdfs_path global_step max_ckpt_to_keep",
+        "sdpo_worker overrides it to save the teacher",
+    ),
+    (
+        WORKERS,
+        "TrainingWorker.load_checkpoint",
+        "local_path hdfs_path del_local_after_load",
+        "sdpo_worker overrides it to load the teacher",
+    ),
+    (WORKERS, "ActorRolloutRefWorker.init_model", "", "sdpo_worker overrides it to start the teacher"),
+    (
+        "experimental/separation/engine_workers.py",
+        "DetachActorWorker.__init__",
+        "config role distillation_config **kwargs",
+        "detached_worker derives from it",
+    ),
+    (
+        "single_controller/base/decorator.py",
+        "register",
+        "dispatch_mode execute_mode blocking materialize_futures",
+        "sdpo_worker",
+    ),
+    (ENGINE, "FSDPEngine.get_data_parallel_group", "", "sdpo_worker and teacher_pass call it"),
+    (ENGINE, "FSDPEngine.eval_mode", "**kwargs", "teacher_pass runs the teacher in it"),
+    (ENGINE, "FSDPEngine.lr_scheduler_step", "", "sdpo_worker calls it"),
+    (ENGINE, "FSDPEngineWithLMHead.forward_step", "micro_batch loss_function forward_only", "teacher_pass calls it"),
+    (
+        ENGINE,
+        "FSDPEngineWithLMHead.prepare_model_outputs",
+        "output output_args micro_batch logits_processor_func",
+        "it hands the logits to loss_adapter and teacher_pass",
+    ),
+    (TENSORDICT, "assign_non_tensor", "tensor_dict **kwargs", "the worker's files call it"),
+    (TENSORDICT, "get", "tensordict key default", "the worker's files call it"),
+    (TENSORDICT, "get_tensordict", "tensor_dict non_tensor_dict", "the worker's files call it"),
+    (TENSORDICT, "get_non_tensor_data", "data key default", "loss_adapter calls it"),
+    ("utils/metric/utils.py", "Metric.__init__", "aggregation value", "loss_adapter makes its metrics"),
+    ("workers/utils/padding.py", "no_padding_2_padding", "tensor data", "loss_adapter calls it"),
+    ("utils/distributed.py", "initialize_global_process_group_ray", "timeout_second backend", "adaptations wraps it"),
+    (
+        "workers/engine/base.py",
+        "EngineRegistry.get_engine_cls",
+        "cls model_type backend",
+        "adaptations sets its variable",
+    ),
+    (
+        VLLM_UTILS,
+        "vLLMColocateWorkerExtension.update_weights_from_ipc",
+        "peft_config base_sync_done use_shm",
+        "rollout_weights replaces it on a CPU",
+    ),
+    (VLLM_UTILS, "vLLMColocateWorkerExtension._get_zmq_handle", "", "rollout_weights calls it"),
+    (BUCKETS, "BucketedWeightReceiver.__init__", "zmq_handle device use_shm", "rollout_weights makes one"),
+    (BUCKETS, "BucketedWeightReceiver.receive_weights", "on_bucket_received", "rollout_weights calls it"),
+]
+
+# verl's file, a stretch of its code (white space aside), and what would break without it.
+CODE = [
+    ("trainer/main_ppo.py", "@ray.remote class TaskRunnerV1:", "main_sdpo takes the class out of Ray's metadata"),
+    (
+        "trainer/main_ppo.py",
+        "get_trainer_cls(config.trainer.v1.trainer_mode)",
+        "main_sdpo changes the registry's answer",
+    ),
+    (TRAINER, "TRAINER_REGISTRY: dict[str, type[PPOTrainer]] = {}", "main_sdpo writes into it"),
+    (TRAINER, "batch = self._update_actor(batch, metrics=metrics)", "how sdpo_trainers' step is called"),
+    (
+        TRAINER,
+        "self.role_worker_mapping[role] = ray.remote(ActorRolloutRefWorker)",
+        "sdpo_trainers replaces the worker",
+    ),
+    (TRAINER, "self.tokenizer = model_config.tokenizer", "sdpo_trainers decodes with it"),
+    (TRAINER, "self.timing_raw = {}", "sdpo_trainers times its step"),
+    (TRAINER, 'rename_dict(output["metrics"], "actor/")', "sdpo_trainers takes the prefix off again"),
+    (TRAINER, 'output.pop("actor/mfu")', "sdpo_worker's metrics must have it"),
+    ("trainer/ppo/v1/replay_buffer.py", "class ReplayBufferAsync(ReplayBuffer)", "it inherits poll_interval"),
+    ("trainer/ppo/v1/replay_buffer.py", "time.sleep(self.poll_interval)", "main_sdpo sets it"),
+    (SEPARATE, "ray.remote(DetachActorWorker)", "why separate_async has a worker of its own"),
+    (SEPARATE, "self.actor_rollout_wg.save_model_to_cpu(", "what that worker must be able to do"),
+    ("trainer/ppo/v1/agent_loop_tq.py", "field.update(kwargs)", "dataset columns are stored with a sample"),
+    ("trainer/ppo/v1/agent_loop_tq.py", '["reward_extra_info"]', "batch_fields reads feedback there"),
+    ("trainer/ppo/padding_utils.py", "is_padding=True", "batch_fields reads the tag"),
+    (AGENT_LOOP, 'self.data_config.get("apply_chat_template_kwargs", {})', "prompt_renderer takes the same"),
+    (AGENT_LOOP, 'getattr(self.model_config.hf_config, "model_type", None)', "prompt_renderer takes the same"),
+    (TOOL_LOOP, '@register("tool_agent")', "the agent loop whose tools prompt_renderer shows"),
+    (TOOL_LOOP, 'tool_selection = extra_info.get("tool_selection")', "prompt_renderer selects the same tools"),
+    (TOOL_LOOP, "tool.tool_schema.model_dump(exclude_unset=True, exclude_none=True)", "prompt_renderer dumps the same"),
+    (WORKERS, "actor_worker_cls = TrainingWorker", "sdpo_worker sets it"),
+    (WORKERS, "self.actor = self.actor_worker_cls(config=actor_training_config)", "sdpo_worker's class is used"),
+    (WORKERS, 'self._is_actor = self.role in ["actor", "actor_rollout", "actor_rollout_ref"]', "sdpo_worker reads it"),
+    (WORKERS, "self.loss_fn = None", "sdpo_worker's loss is an attribute"),
+    (WORKERS, "self.device_name = get_device_name()", "sdpo_worker counts there"),
+    (WORKERS, "self.engine: BaseEngine = EngineRegistry.new(", "sdpo_worker reads module and groups of it"),
+    (WORKERS, "actor_output = self.train_batch(mini_batch_td)", "sdpo_worker's train_batch is called per mini-batch"),
+    (WORKERS, "update_lr_scheduler=batch_idx == total_num_iterations - 1", "sdpo_worker steps the schedule"),
+    (WORKERS, '[tu.get(output, "metrics") for output in output_lst]', "an empty mini-batch must still have metrics"),
+    (ENGINE, 'batch_num_tokens = data["loss_mask"].sum()', "loss_adapter normalises by it"),
+    (ENGINE, "tu.assign_non_tensor(data, dp_size=self.get_data_parallel_size())", "loss_adapter multiplies by it"),
+    (
+        ENGINE,
+        "logits_processor_func(student_logits=logits_rmpad.unsqueeze(0), data=micro_batch)",
+        "the first call of a loss",
+    ),
+    (ENGINE, "model_output=model_output, data=micro_batch, dp_group=self.get_data_parallel_group()", "the second call"),
+    (ENGINE, 'key="distillation_use_topk", default=False', "the switch that hands logits to the loss"),
+    (ENGINE, 'key="distillation_only", default=False', "the switch that leaves verl's log-probs out"),
+    (ENGINE, 'device=["cuda", "npu"]', "why adaptations sets VERL_ENGINE_DEVICE"),
+    ("workers/engine/base.py", 'os.getenv("VERL_ENGINE_DEVICE")', "adaptations sets it"),
+    ("workers/config/actor.py", "loss_agg_mode: str", "sdpo_worker reads it"),
+    ("workers/config/actor.py", "loss_scale_factor: Optional[int]", "sdpo_worker reads it"),
+    ("workers/config/engine.py", "infer_micro_batch_size_per_gpu: int", "sdpo_worker reads it"),
+    ("workers/config/engine.py", "infer_max_token_len_per_gpu: int", "sdpo_worker reads it"),
+    ("utils/distributed.py", 'backend or f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"', "why it is wrapped"),
+    ("__init__.py", '_entry_points(group="verl.plugins")', "how the plug-in is loaded"),
+    (PLATFORM, 'os.environ.get("VERL_PLATFORM", "")', "platform_selection reads the same"),
+    (
+        "workers/rollout/vllm_rollout/vllm_rollout.py",
+        "self.use_shm = not is_support_ipc()",
+        "weights come through memory",
+    ),
+]
+
+# verl's file, class, and the members that must be there.
+MEMBERS = [
+    ("trainer/ppo/utils.py", "Role", {"Actor", "ActorRollout", "ActorRolloutRef", "RefPolicy"}),
+    ("utils/metric/utils.py", "AggregationType", {"SUM", "MAX"}),
+]
+
+
+@functools.cache
+def source(file):
+    return (VERL / file).read_text(encoding="utf-8")
+
+
+@functools.cache
+def tree(file):
+    return ast.parse(source(file))
+
+
+def find(file, symbol):
+    node = tree(file)
+    for name in symbol.split("."):
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        matches = [child for child in node.body if isinstance(child, kinds) and child.name == name]
+        assert matches, f"verl {VERSION}'s {file} no longer defines {symbol}"
+        node = matches[-1]
+    return node
+
+
+def parameters(function):
+    arguments = function.args
+    names = [each.arg for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
+    names += [f"*{arguments.vararg.arg}"] if arguments.vararg else []
+    names += [f"**{arguments.kwarg.arg}"] if arguments.kwarg else []
+    return [name for name in names if name != "self"]
+
+
+def squeezed(text):
+    return re.sub(r"\s+", "", text)
+
+
+@functools.cache
+def squeezed_source(file):
+    return squeezed(source(file))
+
+
+def test_verl_is_the_version_that_these_seams_were_read_in():
+    import verl
+
+    advice = (
+        f"this package stands on verl {VERSION}: after an upgrade run this file, look at each row that fails in verl's "
+        "source, run the end-to-end test, then change VERSION here and VERL in setup.py"
+    )
+    assert verl.__version__ == VERSION, advice
+    assert importlib.metadata.version("verl") == VERSION, advice
+    assert f'VERL = "{VERSION}"' in (REPOSITORY / "setup.py").read_text(encoding="utf-8"), advice
+
+
+@pytest.mark.parametrize(("file", "symbol", "expected", "why"), SIGNATURES, ids=[row[1] for row in SIGNATURES])
+def test_a_function_of_verls_has_the_parameters_we_count_on(file, symbol, expected, why):
+    assert parameters(find(file, symbol)) == expected.split(), why
+
+
+@pytest.mark.parametrize(("file", "code", "why"), CODE, ids=[row[1][:50] for row in CODE])
+def test_verls_code_does_what_we_count_on(file, code, why):
+    assert squeezed(code) in squeezed_source(file), why
+
+
+@pytest.mark.parametrize(("file", "name", "members"), MEMBERS)
+def test_a_class_of_verls_has_the_members_we_name(file, name, members):
+    assigned = [node for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef) and node.name == name]
+    assert assigned, f"verl {VERSION}'s {file} no longer defines {name}"
+    names = {target.id for node in assigned[0].body if isinstance(node, ast.Assign) for target in node.targets}
+    assert members <= names
+
+
+def test_dispatch_to_every_rank_still_exists():
+    from verl.single_controller.base.decorator import Dispatch
+
+    assert "ONE_TO_ALL" in Dispatch
+
+
+def test_rays_wrapping_still_shows_the_task_runner():
+    from verl.trainer.main_ppo import TaskRunnerV1
+
+    assert callable(TaskRunnerV1.__ray_metadata__.modified_class.run)
+
+
+def test_transfer_queue_takes_and_returns_what_we_hand_it():
+    import inspect
+
+    import transfer_queue as tq
+
+    assert {"keys", "partition_id", "select_fields"} <= set(inspect.signature(tq.kv_batch_get).parameters)
+    assert {"keys", "partition_id", "fields"} <= set(inspect.signature(tq.kv_batch_put).parameters)
+    batch = tq.KVBatchMeta(keys=["a"], tags=[{"is_padding": True}], partition_id="train", fields=["f"])
+    assert (len(batch), batch.keys, batch.tags, batch.partition_id) == (1, ["a"], [{"is_padding": True}], "train")
+
+
+def imported_from_verl():
+    """`module.name` for each name of verl's that the package imports."""
+    names = set()
+    for path in (REPOSITORY / "verl_sdpo").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "verl":
+                names |= {alias.name for alias in node.names}
+    return names
+
+
+def test_every_name_imported_from_verl_is_pinned_here():
+    pinned = {part for _, symbol, _, _ in SIGNATURES for part in symbol.split(".")} | {name for _, name, _ in MEMBERS}
+    pinned |= set(re.findall(r"\w+", " ".join(code for _, code, _ in CODE)))
+    # Checked by use: the platform's base class (tests/platforms), verl's trainers and the timer (tests/trainer), the
+    # dataclass that ours derives from (tests/config), and Dispatch above.
+    by_use = {
+        "PlatformBase",
+        "PPOTrainerSync",
+        "PPOTrainerColocateAsync",
+        "marked_timer",
+        "FSDPActorConfig",
+        "Dispatch",
+    }
+    modules = {"distributed", "trainer_base", "tensordict_utils"}
+    assert imported_from_verl() - pinned - by_use - modules == set()
