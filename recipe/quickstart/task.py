@@ -93,8 +93,10 @@ def train_items(seed: int) -> list[Item]:
     for _ in range(TRAIN_KNOWN):
         words = rng.sample(KNOWN_WORDS, WORDS_PER_QUESTION)
         items.append(Item(ask(words), encode(words, page), "known"))
-    for _ in range(TRAIN_STATED):
-        words, answer = rng.sample(NEW_WORDS + KNOWN_WORDS, WORDS_PER_QUESTION), draw_answer(rng)
+    for index in range(TRAIN_STATED):
+        # Half about new words only, as in the questions whose feedback the teacher reads.
+        choice = NEW_WORDS if index % 2 else NEW_WORDS + KNOWN_WORDS
+        words, answer = rng.sample(choice, WORDS_PER_QUESTION), draw_answer(rng)
         items.append(Item(state(ask(words), answer), answer, "stated"))
     return items
 

@@ -176,7 +176,8 @@ class _WordTokenizer:
     """Counts words; the template puts the role before each message and one word at the end."""
 
     def apply_chat_template(self, conversation, add_generation_prompt, tokenize):
-        assert add_generation_prompt and not tokenize
+        assert add_generation_prompt
+        assert not tokenize
         return " ".join(f"{message['role']} {message['content']}" for message in conversation) + " assistant"
 
     def __call__(self, text, add_special_tokens):

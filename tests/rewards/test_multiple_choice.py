@@ -169,7 +169,8 @@ def test_feedback_names_the_fault_of_the_form(solution, named):
 
 def test_a_long_answer_is_quoted_briefly():
     feedback = score(f"<answer>{'mercury ' * 5000}</answer>")["feedback"]
-    assert "mercury mercury" in feedback and len(feedback) < 300
+    assert "mercury mercury" in feedback
+    assert len(feedback) < 300
 
 
 def test_a_truncated_response_without_an_answer_is_told_so():

@@ -157,7 +157,9 @@ def test_missing_fields_are_filled_and_feedback_of_right_answers_is_dropped():
 def test_long_feedback_keeps_its_head_and_its_tail():
     cut = outcome.clean_text("head" + "x" * 10**6 + "tail")
     assert len(cut) <= outcome.MAX_FEEDBACK_CHARS
-    assert cut.startswith("headx") and cut.endswith("xtail") and "[...]" in cut
+    assert cut.startswith("headx")
+    assert cut.endswith("xtail")
+    assert "[...]" in cut
 
 
 def test_importing_the_rewards_loads_neither_torch_nor_verl():

@@ -50,7 +50,7 @@ def columns(container, tokenizer):
         "raw_prompt": container([[{"role": "user", "content": f"Question {number}"}] for number in range(4)]),
         "prompts": jagged([[1, 2], [3], [4, 5, 6], [7]]),
         "responses": jagged(responses),
-        "response_mask": jagged([[1] * len(row) for row in responses]),
+        "loss_mask": jagged([[1] * len(row) for row in responses]),
         "rm_scores": jagged([[0.0, 0.25, 0.5], [0.0], [-1.0, 0.0], []], torch.float32),
         "extra_fields": container(
             [
@@ -131,7 +131,7 @@ def test_tool_results_are_not_the_models_words_but_stay_in_its_tokens(put_in_que
     mask = [1] * (len(call) + 1) + [0] * len(result) + [1] * (len(answer) + 1)
     changed = {
         "responses": jagged([tokens, [72], [72], [72]]),
-        "response_mask": jagged([mask, [1], [0], [1]]),
+        "loss_mask": jagged([mask, [1], [0], [1]]),
     }
     put_in_queue(columns | changed)
     rollouts, _, response_ids = read_rollouts(meta(4), tokenizer)
@@ -153,7 +153,7 @@ def test_one_sample_is_read_as_many_are(put_in_queue, container, tokenizer):
             "raw_prompt": container([[{"role": "user", "content": "Q"}]]),
             "prompts": jagged([[1, 2]]),
             "responses": jagged([[64]]),
-            "response_mask": jagged([[1]]),
+            "loss_mask": jagged([[1]]),
             "rm_scores": jagged([[1.0]], torch.float32),
             "extra_fields": container([{"reward_extra_info": {"feedback": "f"}}]),
         }

@@ -143,7 +143,7 @@ def step(compose, tokenizer, put_in_queue, monkeypatch):
                 "raw_prompt": NonTensorStack(*[messages] * num_samples),
                 "prompts": jagged(prompts),
                 "responses": jagged([[64, 65]] * num_samples),
-                "response_mask": jagged([[1, 1]] * num_samples),
+                "loss_mask": jagged([[1, 1]] * num_samples),
                 "rm_scores": jagged([[0.0, score] for score in scores], torch.float32),
                 "extra_fields": NonTensorStack(*[{"reward_extra_info": {"feedback": text}} for text in feedback]),
             }

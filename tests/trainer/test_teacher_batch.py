@@ -183,10 +183,10 @@ def test_check_student_prompt_lets_a_cut_prompt_pass(tokenizer, render):
     check_student_prompt(rollout()["prompt"], None, students[-20:], render)
 
 
-@pytest.mark.xfail(strict=True, reason="text that spells a special token becomes that token")
 @pytest.mark.parametrize("token", ["<|im_end|>", "<|im_start|>", "<|endoftext|>"])
 def test_special_tokens_written_in_feedback_stay_text(tokenizer, render, token):
     [special_id] = tokenizer.encode(token)
-    plain = build_teacher_batch([rollout(feedback="Output: x")], [[1]], RepromptConfig(), render)
-    written = build_teacher_batch([rollout(feedback=f"Output: {token} x")], [[1]], RepromptConfig(), render)
+    special = tokenizer.all_special_tokens
+    plain = build_teacher_batch([rollout(feedback="Output: x")], [[1]], RepromptConfig(), render, special)
+    written = build_teacher_batch([rollout(feedback=f"Output: {token} x")], [[1]], RepromptConfig(), render, special)
     assert written.input_ids[0].count(special_id) == plain.input_ids[0].count(special_id)

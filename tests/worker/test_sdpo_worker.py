@@ -88,7 +88,7 @@ def test_a_step_in_which_nobody_has_a_target_moves_nothing_and_says_so(without_t
         moved, metrics = rank[samples]
         assert moved == set()
         assert metrics["self_distillation/num_optimizer_steps"] == 0
-        assert metrics["self_distillation/skipped_mini_batches"] == 2
+        assert metrics["self_distillation/skipped_updates"] == 2
         # verl's trainer takes this one out of what it gets.
         assert "mfu" in metrics
 
@@ -144,7 +144,7 @@ def test_the_teacher_and_the_schedule_move_once_a_step_however_many_mini_batches
 @WORLDS
 def test_a_mini_batch_without_a_target_is_counted_beside_one_that_has_some(several_mini_batches, world):
     for rank in several_mini_batches[world]:
-        counts = {name: metrics["self_distillation/skipped_mini_batches"] for name, (_, _, metrics) in rank.items()}
+        counts = {name: metrics["self_distillation/skipped_updates"] for name, (_, _, metrics) in rank.items()}
         assert counts == {"two epochs": 0, "nothing in the first": 1, "nothing in the last": 1}
         for _, _, metrics in rank.values():
             assert torch.tensor(metrics["self_distillation/loss"]).isfinite().all()

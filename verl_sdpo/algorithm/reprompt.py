@@ -11,7 +11,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -35,6 +35,25 @@ class Reprompt:
     def has_target(self) -> bool:
         """Whether the teacher knows more than the student, so that there is something to learn from it."""
         return any(piece is not None for piece in (self.demonstration, self.feedback, self.privileged_context))
+
+    def spelled_out(self, special_tokens: Sequence[str]) -> "Reprompt":
+        """With the tokenizer's special tokens, where they stand in what is shown, made ordinary text.
+
+        A program may print the token that ends a turn, and the teacher's turn would end there. A space after the first
+        character is enough for it to be read as text. The question stays as it is: the student reads it so.
+        """
+
+        def plain(text: str | None) -> str | None:
+            for token in special_tokens if text is not None else ():
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+            return text
+
+        return replace(
+            self,
+            demonstration=plain(self.demonstration),
+            feedback=plain(self.feedback),
+            privileged_context=plain(self.privileged_context),
+        )
 
     def render(self) -> list[Message]:
         """The teacher's messages, fresh at every call; equal to the prompt where there is nothing to show."""

@@ -22,7 +22,7 @@ _FIELDS = [
     "raw_prompt",
     "prompts",
     "responses",
-    "response_mask",
+    "loss_mask",
     "rm_scores",
     "extra_fields",
     "privileged_context",
@@ -43,7 +43,8 @@ def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, An
         for name in ("uid", "raw_prompt", "extra_fields", "privileged_context", "extra_info")
     }
     scores = [float(row.sum()) for row in data["rm_scores"].unbind()]
-    masks = [row.tolist() for row in data["response_mask"].unbind()]
+    # The agent loop's mask of the model's own tokens. `response_mask` may have lost tokens to rejection sampling.
+    masks = [row.tolist() for row in data["loss_mask"].unbind()]
     rollouts = []
     for index in range(num_samples):
         reward_info = (columns["extra_fields"][index] or {}).get("reward_extra_info") or {}

@@ -48,6 +48,11 @@ class _SelfDistillation:
 
     def _init_tokenizer(self) -> None:
         super()._init_tokenizer()
+        if self.processor is not None:
+            raise ValueError(
+                f"actor_rollout_ref.model.path={self.config.actor_rollout_ref.model.path!r} is a multimodal model: "
+                "SDPO's teacher reads text only; use a text model"
+            )
         options = OmegaConf.to_container(self.config.actor_rollout_ref.actor.self_distillation, resolve=True)
         self.self_distillation = SelfDistillationConfig.from_flat(options)
         model_config = omega_conf_to_dataclass(self.config.actor_rollout_ref.model)
@@ -82,12 +87,17 @@ class _SelfDistillation:
     def _reprompt(self, batch: KVBatchMeta) -> tuple[KVBatchMeta, TeacherBatch]:
         """Read the rollouts, build what the teacher reads, store it with the samples."""
         rollouts, prompt_ids, response_ids = read_rollouts(batch, self.tokenizer)
-        sample = next(index for index, rollout in enumerate(rollouts) if not rollout["is_padding"])
-        check_student_prompt(
-            rollouts[sample]["prompt"], rollouts[sample]["extra_info"], prompt_ids[sample], self.prompt_renderer
-        )
+        real = [index for index, rollout in enumerate(rollouts) if not rollout["is_padding"]]
+        for sample in real[:1]:
+            check_student_prompt(
+                rollouts[sample]["prompt"], rollouts[sample]["extra_info"], prompt_ids[sample], self.prompt_renderer
+            )
         teacher_batch = build_teacher_batch(
-            rollouts, response_ids, self.self_distillation.reprompt, self.prompt_renderer
+            rollouts,
+            response_ids,
+            self.self_distillation.reprompt,
+            self.prompt_renderer,
+            self.tokenizer.all_special_tokens,
         )
         return write_teacher_inputs(batch, teacher_batch.input_ids), teacher_batch
 

@@ -33,6 +33,7 @@ def build_teacher_batch(
     response_ids: Sequence[Sequence[int]],
     config: RepromptConfig,
     render_prompt: RenderPrompt,
+    special_tokens: Sequence[str] = (),
 ) -> TeacherBatch:
     """Reprompt, shorten where a prompt is too long, and append each rollout's own response.
 
@@ -42,6 +43,7 @@ def build_teacher_batch(
         response_ids: the student's response tokens, all of them: tool results too.
         config: how the teacher's prompt is written.
         render_prompt: the student's own way from messages to tokens.
+        special_tokens: the tokenizer's; in what the teacher is shown they are text like any other.
 
     Raises:
         ValueError: what `build_teacher_messages` and `shorten_reprompt` raise.
@@ -56,7 +58,7 @@ def build_teacher_batch(
             input_ids.append(None)
             continue
         fitted = shorten_reprompt(
-            plan,
+            plan.spelled_out(special_tokens),
             config.max_reprompt_len,
             lambda messages, extra_info=extra_info: len(render_prompt(messages, extra_info)),
             truncation=config.reprompt_truncation,

@@ -68,18 +68,18 @@ class HeadWeights:
 
 
 @torch.no_grad()
-def gather_head(module: nn.Module) -> HeadWeights:
-    """The head's weights, gathered from all ranks: a collective call under FSDP2."""
+def gather_head(module: nn.Module, dtype: torch.dtype) -> HeadWeights:
+    """The head's weights in `dtype`, gathered from all ranks: a collective call under FSDP2."""
     head = output_head(module)
-    return HeadWeights(_whole(head.weight), _whole(getattr(head, "bias", None)))
+    return HeadWeights(_whole(head.weight, dtype), _whole(getattr(head, "bias", None), dtype))
 
 
-def _whole(parameter: torch.Tensor | None) -> torch.Tensor | None:
+def _whole(parameter: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:
     if parameter is None:
         return None
     tensor = parameter.detach()
     # A copy: the memory behind it will hold the student's weights again.
-    return tensor.full_tensor().clone() if hasattr(tensor, "full_tensor") else tensor.clone()
+    return (tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor).to(dtype, copy=True)
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ class SdpoTrainingWorker(TrainingWorker):
             metrics = tu.get(output, "metrics")
             metrics[f"{PREFIX}teacher_seconds"] = teacher_seconds
             metrics[f"{PREFIX}num_optimizer_steps"] = self._num_moves
-            metrics[f"{PREFIX}skipped_mini_batches"] = self._num_skipped
+            metrics[f"{PREFIX}skipped_updates"] = self._num_skipped
             # verl's trainer takes it out of the metrics; a step without a forward of the student has none.
             metrics.setdefault("mfu", 0.0)
             metrics[f"{PREFIX}teacher_distance"] = self._teacher_distance()

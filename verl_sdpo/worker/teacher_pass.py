@@ -126,7 +126,9 @@ def run_teacher(
             micro_batch = _micro_batch(sequences, rows, use_remove_padding)
             engine.forward_step(micro_batch, loss_function=collector, forward_only=True)
         reshard(engine.module)
-        head = gather_head(engine.module)
+        # In the precision of the states: the loss multiplies the two in every micro-batch.
+        states = list(collector.hidden.values())
+        head = gather_head(engine.module, states[0].dtype if states else torch.float32)
     return TeacherTargets([collector.hidden[index] for index in range(len(sequences))], head)
 
 
