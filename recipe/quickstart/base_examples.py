@@ -56,7 +56,9 @@ def teacher_turn(question: str, demonstration: str | None = None, feedback: str 
 def _draw_words(rng: random.Random, kind: str) -> list[str]:
     new_share = {"known": (0.0,), "unknown": (0.5, 1.0)}.get(kind, (0.0, 0.5, 1.0))
     share = rng.choice(new_share)
-    return [rng.choice(task.NEW_WORDS if rng.random() < share else task.KNOWN_WORDS) for _ in range(3)]
+    return [
+        rng.choice(task.NEW_WORDS if rng.random() < share else task.KNOWN_WORDS) for _ in range(task.WORDS_PER_QUESTION)
+    ]
 
 
 def _draw_wrong(rng: random.Random, answer: str) -> str:

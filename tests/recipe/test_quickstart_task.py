@@ -212,6 +212,7 @@ def test_the_base_model_is_its_seed_and_learns():
 
 
 def test_the_saved_folder_is_a_model_and_a_tokenizer(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(task, "NUM_VALIDATION", 4)  # the measurement is the slow part
     monkeypatch.setattr(sys, "argv", ["base_model", "--output", str(tmp_path), "--seed", "1", "--steps", "1"])
     base_model.main()
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)

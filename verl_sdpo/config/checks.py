@@ -117,6 +117,13 @@ def _combination_faults(config: DictConfig) -> list[str]:
             "the teacher's prompts share no prefix with the student's; set it to False",
         ),
         (
+            "actor_rollout_ref.actor.loss_scale_factor",
+            lambda value: (
+                value is not None or select("actor_rollout_ref.actor.loss_agg_mode") != "seq-mean-token-sum-norm"
+            ),
+            "loss_agg_mode=seq-mean-token-sum-norm would divide by a micro-batch's padded length; set it to a number",
+        ),
+        (
             "actor_rollout_ref.actor.entropy_coeff",
             lambda value: not value,
             "SDPO's loss has no entropy term; set it to 0",
