@@ -3,6 +3,7 @@
 """The quickstart's table and picture, from what its runs logged.
 
 `python -m recipe.quickstart.report --run DIR` reads `DIR/base_model/accuracy.json` and the two runs' `metrics.jsonl`.
+Several folders, one a seed, give a table and a picture each.
 """
 
 from __future__ import annotations
@@ -89,12 +90,12 @@ def picture(run: Path, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, required=True, help="the quickstart's folder")
-    run = parser.parse_args().run
-    text = table(run)
-    (run / "table.txt").write_text(text + "\n", encoding="utf-8")
-    picture(run, run / "curves.png")
-    print(f"\n{text}\n\npicture: {run / 'curves.png'}")
+    parser.add_argument("--run", type=Path, required=True, nargs="+", help="the quickstart's folder, one for each seed")
+    for run in parser.parse_args().run:
+        text = table(run)
+        (run / "table.txt").write_text(text + "\n", encoding="utf-8")
+        picture(run, run / "curves.png")
+        print(f"\n{run}\n{text}\n\npicture: {run / 'curves.png'}")
 
 
 if __name__ == "__main__":
