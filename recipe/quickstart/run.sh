@@ -55,8 +55,6 @@ case "$METHOD" in
 sdpo)
     LOSS=(
         actor_rollout_ref.actor.policy_loss.loss_mode=sdpo
-        # The paper's 0.5 left single words unlearned on one seed of three: docs/benchmarks.md.
-        actor_rollout_ref.actor.self_distillation.alpha=0.2
         actor_rollout_ref.actor.self_distillation.max_reprompt_len=128
         actor_rollout_ref.actor.optim.lr=3e-4
     )
