@@ -49,13 +49,9 @@ class Item(NamedTuple):
 
 
 def new_page(seed: int) -> dict[str, str]:
-    """The code words that the base model has not seen, each once. Depends on `seed` only, as all of this module does.
-
-    Each once: where a code word stood for several new words the student learned to say it for others too, and a
-    Jensen-Shannon teacher hardly moves a student that is sure of something else.
-    """
+    """The code words that the base model has not seen. Depends on `seed` only, as everything in this module does."""
     rng = random.Random(f"new page {seed}")
-    return dict(zip(NEW_WORDS, rng.sample(CODE_WORDS, len(NEW_WORDS))))
+    return {word: rng.choice(CODE_WORDS) for word in NEW_WORDS}
 
 
 def known_page(seed: int) -> dict[str, str]:
