@@ -11,14 +11,12 @@ import traceback
 
 
 def _register() -> None:
-    from verl_sdpo.platforms.cpu import adaptations, platform_cpu, platform_selection
+    # Importing platform_cpu registers the platform with verl.
+    from verl_sdpo.platforms.cpu import adaptations, platform_cpu, platform_selection  # noqa: F401
 
     if platform_selection.is_selected():
         adaptations.install()
-    REGISTERED.append(platform_cpu.PlatformCPU)
 
-
-REGISTERED: list[type] = []
 
 try:
     _register()
