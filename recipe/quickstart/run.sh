@@ -7,7 +7,8 @@
 #
 # Both runs have the same prompts per step, rollouts per prompt and steps, so the same number of generations
 # (docs/benchmarks.md). The paper's SDPO settings are in docs/configuration.md.
-# OUT=DIR: where model and data are (made by scripts/quickstart.sh) and the run goes. DRY_RUN=1 prints the command.
+# OUT=DIR: where model and data are (made by scripts/quickstart.sh) and the run goes, under NAME (the method).
+# DRY_RUN=1 prints the command.
 set -euo pipefail
 
 METHOD="${1:?usage: run.sh sdpo|grpo [OVERRIDES]}"
@@ -17,7 +18,8 @@ PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
 OUT="${OUT:-$ROOT/outputs/quickstart/seed0}"
 SEED="${SEED:-0}"
 STEPS="${STEPS:-60}"
-RUN="$OUT/$METHOD"
+NAME="${NAME:-$METHOD}"
+RUN="$OUT/$NAME"
 
 DATA=(
     data.train_files="$OUT/data/train.parquet"
@@ -31,6 +33,7 @@ DATA=(
 MODEL=(
     actor_rollout_ref.model.path="$OUT/base_model"
     actor_rollout_ref.actor.ppo_mini_batch_size=16
+    actor_rollout_ref.actor.optim.lr_scheduler_type=cosine
     actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=128
     actor_rollout_ref.rollout.n=8
     actor_rollout_ref.rollout.seed="$SEED"
@@ -43,7 +46,7 @@ MODEL=(
 )
 TRAINER=(
     trainer.project_name=quickstart
-    trainer.experiment_name="${METHOD}_seed$SEED"
+    trainer.experiment_name="${NAME}_seed$SEED"
     trainer.total_training_steps="$STEPS"
     trainer.total_epochs=1000
     trainer.test_freq=10

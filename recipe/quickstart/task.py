@@ -6,7 +6,7 @@ Every plain word has a code word. The base model knows the code words of `KNOWN_
 `NEW_WORDS` it has never seen, so that three new words are a guess among 16 ** 3 passphrases. A reward of 0 or 1 is then
 0 nearly always and teaches nothing; the feedback names the expected passphrase.
 
-What there is to learn are 16 facts, the new page. Training and validation ask for different combinations of the same
+What there is to learn are 8 facts, the new page. Training and validation ask for different combinations of the same
 new words: the validation set measures whether the page was learned and can be used for unseen questions, not whether
 the model could guess code words that no feedback ever mentioned.
 """
@@ -22,9 +22,7 @@ WORDS_PER_QUESTION = 3
 CODE_WORDS = tuple(
     "alfa bravo delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec".split()
 )
-NEW_WORDS = tuple(
-    "otter maple comet river amber falcon cedar tulip marble harbor willow lantern copper meadow pebble thunder".split()
-)
+NEW_WORDS = tuple("otter maple comet river amber falcon cedar tulip".split())
 KNOWN_WORDS = tuple(
     (
         "apple bread chair dance eagle flame grape house island jewel knife lemon money night ocean paper queen radio "
