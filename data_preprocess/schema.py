@@ -22,6 +22,8 @@ SPLITS = ("train", "test")
 ROLES = ("system", "user", "assistant", "tool")
 # The published files write a missing system prompt as this word.
 NO_SYSTEM_PROMPT = "None"
+# The data source, or its part before the first slash, whose responses are not compared with anything.
+NO_REWARD = "none"
 
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _REWARD_MODEL = pa.struct([("style", pa.string()), ("ground_truth", pa.string())])
@@ -63,7 +65,7 @@ def make_row(
     *,
     data_source: str,
     prompt: Sequence[Mapping[str, str]],
-    ground_truth: str,
+    ground_truth: str | None,
     ability: str,
     split: str,
     index: int,
@@ -77,7 +79,8 @@ def make_row(
     Args:
         data_source: chooses the reward, e.g. ``sciknoweval/chemistry`` (see ``verl_sdpo.rewards``).
         prompt: chat messages ``{"role", "content"}``; the last one is the user's.
-        ground_truth: what the reward compares with, as text (JSON where it is more than text).
+        ground_truth: what the reward compares with, as text (JSON where it is more than text); may be None or empty
+            where the data source is ``none`` or begins with ``none/``.
         ability: a word for the kind of task; verl only carries it along.
         split: ``train`` or ``test``.
         index: row number in the source file, from 0.
@@ -159,7 +162,7 @@ def _row_problems(row: Any) -> list[tuple[str, str]]:
     problems += missing
     if not missing:
         problems += _text_problems("reward_model.style", reward_model["style"])
-        problems += _text_problems("reward_model.ground_truth", reward_model["ground_truth"])
+        problems += _ground_truth_problems(row["data_source"], reward_model["ground_truth"])
     return problems + _extra_info_problems(row["extra_info"])
 
 
@@ -183,6 +186,16 @@ def _text_problems(field: str, value: Any, may_be_null: bool = False) -> list[tu
     except UnicodeEncodeError as error:
         return [(field, f"is not valid Unicode at character {error.start}")]
     return []
+
+
+def _ground_truth_problems(data_source: Any, ground_truth: Any) -> list[tuple[str, str]]:
+    if (
+        isinstance(data_source, str)
+        and data_source.partition("/")[0] == NO_REWARD
+        and (ground_truth is None or ground_truth == "")
+    ):
+        return []
+    return _text_problems("reward_model.ground_truth", ground_truth)
 
 
 def _prompt_problems(prompt: Any) -> list[tuple[str, str]]:

@@ -12,8 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verl_sdpo.algorithm.reprompt import build_teacher_messages, plan_reprompts, remove_thinking
-from verl_sdpo.algorithm.reprompt_config import RECOMMENDED_BEHAVIOUR, RepromptConfig
+from verl_sdpo.algorithm.reprompt import (
+    build_teacher_messages,
+    plan_before_generation,
+    plan_reprompts,
+    remove_thinking,
+)
+from verl_sdpo.algorithm.reprompt_config import RECOMMENDED_BEHAVIOUR, SDFT_BEHAVIOUR, RepromptConfig
 
 
 def rollout(uid="q", response="R", score=0.0, feedback=None, **more):
@@ -499,3 +504,86 @@ def test_the_metric_of_the_privileged_context_is_there_where_rollouts_have_the_f
     assert build_teacher_messages(with_field)[2][name] == 0.0
     assert name not in build_teacher_messages(with_field, privileged_context_use="off")[2]
     assert name not in build_teacher_messages(without_field)[2]
+
+
+# The dataset's demonstrations
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0])
+@pytest.mark.parametrize("feedback_too", [False, True])
+def test_a_demonstration_of_the_dataset_is_shown_whatever_the_score(score, feedback_too):
+    batch = [rollout(score=score, feedback="F", privileged_context="D"), rollout(response="S", score=1.0)]
+    shown = {"environment_feedback_only_without_solution": not feedback_too}
+    plan = plan_reprompts(batch, RepromptConfig(demonstration_source="dataset", **shown))[0]
+    assert (plan.demonstration, plan.privileged_context) == ("D", None)
+    assert plan.feedback == ("F" if feedback_too else None)
+    assert plan.has_target
+    text = user_texts(batch, demonstration_source="dataset")[0]
+    assert text == "P\nCorrect solution:\n\nD\n\nCorrectly solve the original question."
+
+
+@pytest.mark.parametrize("context", [None, "", " \n"])
+def test_without_one_neither_the_peers_nor_the_attempt_itself_take_its_place(context):
+    batch = [rollout(privileged_context=context), rollout(response="S", score=1.0, privileged_context=context)]
+    batch.append(rollout(uid="other", feedback="F", privileged_context=context))
+    config = RepromptConfig(
+        demonstration_source="dataset", dont_reprompt_on_self_success=False, own_success_choice="always"
+    )
+    plans = plan_reprompts(batch, config)
+    assert [plan.demonstration for plan in plans] == [None] * 3
+    assert [plan.has_target for plan in plans] == [False, False, True]
+    assert plans[2].feedback == "F"
+
+
+def test_a_demonstration_of_the_dataset_keeps_its_thinking_and_padding_has_none():
+    text = "<think>so</think>\nD "
+    batch = [rollout(privileged_context=text), rollout(privileged_context=text, is_padding=True)]
+    assert demonstrations(batch, demonstration_source="dataset", thinking_removal="all") == [text, None]
+
+
+@pytest.mark.parametrize("use", ["beside", "off"])
+def test_the_metrics_of_dataset_demonstrations_count_them_as_solutions_and_as_context(use):
+    batch = [
+        rollout(uid="a", feedback="F", privileged_context="D"),
+        rollout(uid="a", score=1.0, privileged_context="D"),
+        rollout(uid="b", privileged_context=None),
+        rollout(uid="b", privileged_context="D", score=1.0, is_padding=True),
+    ]
+    metrics = build_teacher_messages(batch, privileged_context_use=use, **SDFT_BEHAVIOUR)[2]
+    wanted = {
+        "success_group_fraction": 1 / 2,
+        "success_sample_fraction": 2 / 3,
+        "feedback_available_fraction": 0.0,
+        "feedback_used_fraction": 0.0,
+        "reprompt_sample_fraction": 2 / 3,
+        "privileged_context_used_fraction": 2 / 3,
+    }
+    assert metrics == {f"self_distillation/{name}": pytest.approx(value) for name, value in wanted.items()}
+
+
+def test_the_named_set_is_the_datasets_demonstrations_and_nothing_else():
+    config = RepromptConfig(**SDFT_BEHAVIOUR)
+    plan, without = plan_reprompts([rollout(feedback="F", privileged_context="D"), rollout(feedback="F")], config)
+    assert (plan.demonstration, plan.feedback, without.has_target) == ("D", None, False)
+    assert plan_reprompts([rollout()], RepromptConfig(**(dict(RECOMMENDED_BEHAVIOUR) | SDFT_BEHAVIOUR)))
+
+
+def test_a_context_that_is_the_demonstration_cannot_be_shown_instead_of_feedback():
+    with pytest.raises(ValueError, match="privileged_context_use='instead' has no effect with demonstration_source="):
+        RepromptConfig(demonstration_source="dataset", privileged_context_use="instead")
+
+
+@pytest.mark.parametrize("source", ["peers", None, True])
+def test_an_unknown_source_of_demonstrations_is_refused(source):
+    with pytest.raises(ValueError, match="demonstration_source="):
+        RepromptConfig(demonstration_source=source)
+
+
+def test_before_generation_the_teacher_is_shown_what_it_is_shown_afterwards():
+    row = {"prompt": [{"role": "user", "content": "P"}], "privileged_context": "D", "extra_info": {"index": 0}}
+    config = RepromptConfig(**SDFT_BEHAVIOUR)
+    [afterwards] = plan_reprompts([rollout(response="R", score=1.0, privileged_context="D")], config)
+    assert plan_before_generation(row, config) == afterwards
+    nothing = plan_before_generation(row | {"privileged_context": None}, config)
+    assert not nothing.has_target
+    assert nothing.render() == row["prompt"]

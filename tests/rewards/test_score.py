@@ -26,7 +26,8 @@ def registry(monkeypatch):
 
 
 def test_every_registered_reward_has_a_row_here():
-    assert {name.split("/")[0] for name in registered_rewards()} == {source.split("/")[0] for source in ROWS}
+    # "none" has no right answer: test_no_reward.py.
+    assert {name.split("/")[0] for name in registered_rewards()} == {source.split("/")[0] for source in ROWS} | {"none"}
 
 
 @pytest.mark.parametrize("source", ROWS)

@@ -43,19 +43,40 @@ def generalized_jsd(student_log_probs: torch.Tensor, teacher_log_probs: torch.Te
         ValueError: `alpha` outside [0, 1], or the shapes differ.
     """
     check_alpha(alpha)
-    if student_log_probs.shape != teacher_log_probs.shape:
-        raise ValueError(
-            f"student_log_probs {tuple(student_log_probs.shape)} and teacher_log_probs "
-            f"{tuple(teacher_log_probs.shape)} differ in shape: evaluate both on the same buckets"
-        )
-    dtype = compute_dtype(student_log_probs, teacher_log_probs)
-    log_s = student_log_probs.to(dtype).clamp(min=LOG_PROB_FLOOR)
-    log_t = teacher_log_probs.to(dtype).clamp(min=LOG_PROB_FLOOR)
+    log_s, log_t = _on_same_buckets(student_log_probs, teacher_log_probs)
     if alpha == 0.0:
         return (log_t.exp() * (log_t - log_s)).sum(-1)
     if alpha == 1.0:
         return (log_s.exp() * (log_s - log_t)).sum(-1)
     return _jensen_shannon(log_s, log_t, alpha)
+
+
+def clipped_reverse_kl(
+    student_log_probs: torch.Tensor, teacher_log_probs: torch.Tensor, advantage_clip: float
+) -> torch.Tensor:
+    """Policy-gradient form of the reverse KL with bounded advantages (paper section 5, Table 12).
+
+    With p and q the student's and the teacher's probability of a bucket, A = log q - log p its advantage (Prop. 2.1)
+    and c the bound, the value is the sum over the buckets of
+
+        stopgrad(clip(-A, -c, c)) * p
+
+    The gradient of the reverse KL, sum -A p, is sum -A dp + sum p dlog p. The second sum is sum dp, zero because
+    probabilities sum to one. So where nothing is clipped, value and gradient are those of the reverse KL.
+
+    Args:
+        student_log_probs: `(..., num_buckets)`, floating; the last dimension sums to one in probability.
+        teacher_log_probs: same shape; gets no gradient.
+        advantage_clip: the bound c, above 0.
+
+    Returns:
+        `(...)`, float64 if an input is, else float32. Finite, also where an input is -inf; may be negative.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    log_s, log_t = _on_same_buckets(student_log_probs, teacher_log_probs)
+    return ((log_s - log_t).detach().clamp(-advantage_clip, advantage_clip) * log_s.exp()).sum(-1)
 
 
 def compute_dtype(*tensors: torch.Tensor) -> torch.dtype:
@@ -64,6 +85,19 @@ def compute_dtype(*tensors: torch.Tensor) -> torch.dtype:
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)
     return dtype
+
+
+def _on_same_buckets(
+    student_log_probs: torch.Tensor, teacher_log_probs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both in the dtype to compute in and no smaller than the floor."""
+    if student_log_probs.shape != teacher_log_probs.shape:
+        raise ValueError(
+            f"student_log_probs {tuple(student_log_probs.shape)} and teacher_log_probs "
+            f"{tuple(teacher_log_probs.shape)} differ in shape: evaluate both on the same buckets"
+        )
+    dtype = compute_dtype(student_log_probs, teacher_log_probs)
+    return student_log_probs.to(dtype).clamp(min=LOG_PROB_FLOOR), teacher_log_probs.to(dtype).clamp(min=LOG_PROB_FLOOR)
 
 
 def _jensen_shannon(log_s: torch.Tensor, log_t: torch.Tensor, alpha: float) -> torch.Tensor:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a group of rollouts to the chat messages that the teacher reads (paper Table 2).
 
-The teacher is the student with more to read: a correct solution from the same group (the *demonstration*), the
-environment's feedback on this attempt, and, where the dataset row has one, its privileged context. Everything here is
-plain data in and plain data out: no tokenizer, no tensors, no random state.
+The teacher is the student with more to read: a correct solution from the same group or from the dataset (the
+*demonstration*), the environment's feedback on this attempt, and, where the dataset row has one, its privileged
+context. Everything here is plain data in and plain data out: no tokenizer, no tensors, no random state.
 """
 
 import hashlib
@@ -111,10 +111,26 @@ def plan_reprompts(rollouts: Sequence[Rollout], config: RepromptConfig) -> list[
         _check_rollout(index, rollout)
         if not _is_padding(rollout):
             groups.setdefault(rollout["uid"], []).append(index)
+    if config.demonstration_source == "dataset":
+        return [_plan(rollout, _text(rollout, "privileged_context"), config) for rollout in rollouts]
     demonstrations: dict[int, str | None] = {}
     for members in groups.values():
         demonstrations.update(zip(members, _demonstrations([rollouts[i] for i in members], config), strict=True))
     return [_plan(rollout, demonstrations.get(index), config) for index, rollout in enumerate(rollouts)]
+
+
+def plan_before_generation(row: Mapping[str, Any], config: RepromptConfig) -> Reprompt:
+    """What the teacher is shown where there is no attempt yet: the demonstration that the dataset row has.
+
+    Args:
+        row: `prompt` (chat messages ending with a user turn) and, where there is one, `privileged_context`.
+        config: with `demonstration_source="dataset"`; any other source has nothing to show.
+
+    Raises:
+        ValueError: a row without these fields.
+    """
+    blank = {"uid": None, "response": "", "score": 0.0, "feedback": None}
+    return plan_reprompts([blank | dict(row)], config)[0]
 
 
 def reprompt_metrics(
@@ -123,12 +139,13 @@ def reprompt_metrics(
     """Fractions in 0 to 1 of the whole batch, padding apart; made once, before the batch is split over ranks.
 
     - `self_distillation/success_group_fraction`: groups with at least one success, of all groups
-    - `self_distillation/success_sample_fraction`: rollouts that are shown a solution
+    - `self_distillation/success_sample_fraction`: rollouts that are shown a solution, be it the dataset's
     - `self_distillation/feedback_available_fraction`: rollouts with feedback, 0 where feedback is switched off
     - `self_distillation/feedback_used_fraction`: rollouts that are shown their feedback
     - `self_distillation/reprompt_sample_fraction`: rollouts with a target
-    - `self_distillation/privileged_context_used_fraction`: rollouts that are shown their privileged context; only
-      where `privileged_context_use` is not "off" and rollouts have that field, be it None
+    - `self_distillation/privileged_context_used_fraction`: rollouts that are shown their privileged context, as
+      additional information or as the solution; only where the options allow that and rollouts have that field, be it
+      None
     """
     real = [(rollout, plan) for rollout, plan in zip(rollouts, plans, strict=True) if not _is_padding(rollout)]
     groups = {rollout["uid"] for rollout, _ in real}
@@ -142,8 +159,11 @@ def reprompt_metrics(
         "reprompt_sample_fraction": _single_precision(_mean([plan.has_target for _, plan in real])),
     }
     # The field, not its text: which metrics a run logs must not change from step to step.
-    if config.privileged_context_use != "off" and any("privileged_context" in rollout for rollout, _ in real):
-        metrics["privileged_context_used_fraction"] = _mean([plan.privileged_context is not None for _, plan in real])
+    is_from_dataset = config.demonstration_source == "dataset"
+    may_show = is_from_dataset or config.privileged_context_use != "off"
+    if may_show and any("privileged_context" in rollout for rollout, _ in real):
+        shown = [plan.demonstration if is_from_dataset else plan.privileged_context for _, plan in real]
+        metrics["privileged_context_used_fraction"] = _mean([context is not None for context in shown])
     return {f"self_distillation/{name}": value for name, value in metrics.items()}
 
 
@@ -172,8 +192,10 @@ def _plan(rollout: Rollout, demonstration: str | None, config: RepromptConfig) -
     prompt = tuple(rollout["prompt"])
     if _is_padding(rollout):
         return Reprompt(prompt, None, None, None, config.templates)
-    # About the question, not about the attempt: a success learns from it as a failure does.
-    hint = _text(rollout, "privileged_context") if config.privileged_context_use != "off" else None
+    # About the question, not about the attempt: a success learns from it as a failure does. Shown once: the dataset's
+    # demonstration is that same text.
+    shows_hint = config.privileged_context_use != "off" and config.demonstration_source != "dataset"
+    hint = _text(rollout, "privileged_context") if shows_hint else None
     shows_feedback = (
         config.include_environment_feedback
         and (config.environment_feedback_on_success or not _is_success(rollout, config))

@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the teacher's prompt, their checks, and two named sets of them."""
+"""The options of the teacher's prompt, their checks, and named sets of them."""
 
 import difflib
 import math
@@ -19,6 +19,7 @@ _PLACEHOLDERS = {
 }
 _KNOWN_PLACEHOLDERS = tuple(name for required, optional in _PLACEHOLDERS.values() for name in required + optional)
 _CHOICES = {
+    "demonstration_source": ("rollouts", "dataset"),
     "thinking_removal": ("paired", "all"),
     "demonstration_choice": ("random", "first"),
     "own_success_choice": ("among_peers", "when_alone", "always"),
@@ -50,6 +51,9 @@ class RepromptConfig:
 
     # A rollout whose score is at least this is a success. 0.5 and 1.0 mean the same for rewards of 0 and 1.
     success_reward_threshold: float = 0.5
+    # Where the solution comes from that the teacher is shown: "rollouts", a success of the same group; "dataset", the
+    # row's privileged context as it stands, whatever any score, and then not shown as additional information too.
+    demonstration_source: str = "rollouts"
     # True: a success never sees itself as the solution, only other successes of its group. It is still reprompted
     # with those, and failures still see it.
     dont_reprompt_on_self_success: bool = True
@@ -99,6 +103,12 @@ class RepromptConfig:
                 "True: set dont_reprompt_on_self_success=False, or leave own_success_choice at 'among_peers'"
             )
 
+        if self.demonstration_source == "dataset" and self.privileged_context_use == "instead":
+            raise ValueError(
+                "privileged_context_use='instead' has no effect with demonstration_source='dataset', where the context "
+                "is the solution: leave it at 'beside'; include_environment_feedback=False shows no feedback"
+            )
+
     @classmethod
     def from_keywords(cls, **config: Any) -> "RepromptConfig":
         """Like the constructor, but an unknown key raises ValueError with the nearest known one."""
@@ -137,6 +147,14 @@ RECOMMENDED_BEHAVIOUR: Mapping[str, Any] = MappingProxyType(
         "thinking_removal": "all",
         # With True a success is told about its "unsuccessful earlier attempt", where the reward says anything about it.
         "environment_feedback_on_success": False,
+    }
+)
+
+# Self-distillation fine-tuning: demonstrations that were written beforehand, and no reward (docs/sdft.md).
+SDFT_BEHAVIOUR: Mapping[str, Any] = MappingProxyType(
+    {
+        "demonstration_source": "dataset",
+        "include_environment_feedback": False,
     }
 )
 

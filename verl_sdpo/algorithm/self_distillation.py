@@ -19,6 +19,8 @@ def self_distillation_loss(
     topk: int | None = 100,
     add_tail: bool | None = True,
     alpha: float = 0.5,
+    support: str = "student",
+    advantage_clip: float | None = None,
     is_clip: float | None = 2.0,
     old_log_probs: torch.Tensor | None = None,
     self_distillation_mask: torch.Tensor | None = None,
@@ -36,7 +38,8 @@ def self_distillation_loss(
         teacher_logits: same shape, for the same responses in the teacher's context; gets no gradient.
         responses: `(batch, response_len)`, integer.
         response_mask: `(batch, response_len)`, 1 where a token counts.
-        distillation_mode, topk, add_tail, alpha: see `distill_tokens`.
+        distillation_mode, topk, add_tail, alpha, support, advantage_clip: see `distill_tokens`; in `sampled_sequence`
+            a sequence is the tokens of a row that count.
         is_clip, rollout_is_weights: see `importance_weights`; the weights are `(batch, response_len)`.
         old_log_probs: `(batch, response_len)`; required unless `is_clip` is None.
         self_distillation_mask: `(batch,)`, 1 where the sample has a target; by default every sample has one.
@@ -66,6 +69,9 @@ def self_distillation_loss(
         topk=topk,
         add_tail=add_tail,
         alpha=alpha,
+        support=support,
+        advantage_clip=advantage_clip,
+        sequence_ids=is_target.nonzero()[:, 0],  # the row of each token
     )
     weights, ratio = importance_weights(
         tokens.log_probs,

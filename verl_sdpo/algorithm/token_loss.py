@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from .divergence import LOG_PROB_FLOOR, check_alpha, compute_dtype, generalized_jsd
+from .divergence import LOG_PROB_FLOOR, check_alpha, clipped_reverse_kl, compute_dtype, generalized_jsd
 
-DISTILLATION_MODES = ("full_logits", "topk_logits", "sampled_token")
+DISTILLATION_MODES = ("full_logits", "topk_logits", "sampled_token", "sampled_sequence")
+SUPPORTS = ("student", "teacher", "union")
+_SAMPLED_MODES = ("sampled_token", "sampled_sequence")
 
 # The published floor of the tail's probability, 1e-7, written as it is written there. It bounds the forward KL where
 # the student is surer than the teacher. If both tails are below it (as when the support is the whole vocabulary) they
@@ -29,9 +31,10 @@ class TokenDistillation:
     """
 
     loss: torch.Tensor
-    """What to weight, average and minimise. In `sampled_token` a surrogate: only its gradient has a meaning."""
+    """What to weight, average and minimise. In the sampled modes a surrogate: only its gradient has a meaning."""
     divergence: torch.Tensor
-    """What to report: the loss, or in `sampled_token` the log-ratio, a one-sample estimate of the reverse KL."""
+    """What to report: the divergence, or in the sampled modes the log-ratio, a one-sample estimate of the reverse KL;
+    without `advantage_clip`."""
     log_probs: torch.Tensor
     """The student's log-probability of the sampled token."""
     teacher_log_probs: torch.Tensor
@@ -64,24 +67,35 @@ def distill_tokens(
     topk: int | None = 100,
     add_tail: bool | None = True,
     alpha: float = 0.5,
+    support: str = "student",
+    advantage_clip: float | None = None,
+    sequence_ids: torch.Tensor | None = None,
 ) -> TokenDistillation:
     """Distil the teacher into the student, token by token.
 
-    Modes:
+    Modes, from the finest credit to the coarsest (paper section 4.2):
 
     * `full_logits`: divergence over the whole vocabulary.
-    * `topk_logits`: divergence over the student's `topk` ids (all of them if the vocabulary is smaller); the teacher
-      is read at the same ids. With `add_tail` the remaining mass is one more bucket (Eq. 11); without, both
-      distributions are renormalised on the support and no other logit gets a gradient.
+    * `topk_logits`: divergence over the `support`: the `topk` most probable ids (all of them if the vocabulary is
+      smaller) of the student, of the teacher, or of either; both models are read at the same ids. With `add_tail` the
+      remaining mass is one more bucket (Eq. 11); without, both distributions are renormalised on the support and no
+      other logit gets a gradient. `topk=1` with the tail is the paper's token-level form; without the tail one bucket
+      is left, and nothing to learn.
     * `sampled_token`: policy-gradient form of the reverse KL on the sampled token alone,
       `stopgrad(log p - log q) * log p`. It estimates the reverse KL only, so `alpha` must be 1.0.
+    * `sampled_sequence`: the same with one factor for all tokens of a sequence, the mean of theirs. The mean is over
+      the tokens given here, so a sequence must not be split between calls.
 
-    `topk` and `add_tail` are read in `topk_logits` only.
+    `topk`, `add_tail` and `support` are read in `topk_logits` only, `sequence_ids` in `sampled_sequence` only.
 
     Args:
         student_logits: `(num_tokens, vocab)`, floating, divided by the sampling temperature. `num_tokens` may be 0.
         teacher_logits: `(num_tokens, vocab)`, floating, likewise; gets no gradient.
         token_ids: `(num_tokens,)`, integer: the sampled tokens.
+        advantage_clip: bound of the absolute advantage `log q - log p` of each bucket or sampled token, above 0 (5.0
+            in the paper's section 5), or None. Only the reverse KL has advantages, so `alpha` must be 1.0; over
+            distributions the loss is then `clipped_reverse_kl`. Clipped before the mean of `sampled_sequence`.
+        sequence_ids: `(num_tokens,)`, integer: equal for tokens of one sequence, otherwise without meaning.
 
     Returns:
         A `TokenDistillation`, computed in float64 if an input is, else in float32. All of it is finite as long as
@@ -90,18 +104,29 @@ def distill_tokens(
     Raises:
         ValueError: unknown mode, a setting out of range, or shapes that do not fit.
     """
-    check_distillation_options(distillation_mode, topk, alpha)
+    check_distillation_options(distillation_mode, topk, alpha, support=support, advantage_clip=advantage_clip)
     _check_shapes(student_logits, teacher_logits, token_ids)
+    if distillation_mode == "sampled_sequence":
+        _check_sequence_ids(sequence_ids, token_ids)
     teacher_logits = teacher_logits.detach()
-    score = _scorer(student_logits, token_ids, distillation_mode, topk, add_tail)
+    support_ids = None
+    if distillation_mode == "topk_logits":
+        support_ids = _support_ids(student_logits.detach(), teacher_logits, topk, support)
+    score = _scorer(token_ids, distillation_mode, support_ids, bool(add_tail))
     dtype = compute_dtype(student_logits, teacher_logits)
     student, teacher = score(student_logits, dtype), score(teacher_logits, dtype)
-    if distillation_mode == "sampled_token":
+    if distillation_mode in _SAMPLED_MODES:
         divergence = (student.token_log_probs - teacher.token_log_probs).detach()
-        loss = divergence * student.token_log_probs
-    else:
+        factor = divergence if advantage_clip is None else divergence.clamp(-advantage_clip, advantage_clip)
+        if distillation_mode == "sampled_sequence":
+            factor = _sequence_means(factor, sequence_ids)
+        loss = factor * student.token_log_probs
+    elif advantage_clip is None:
         loss = generalized_jsd(student.log_probs, teacher.log_probs, alpha)
         divergence = loss.detach()
+    else:
+        loss = clipped_reverse_kl(student.log_probs, teacher.log_probs, advantage_clip)
+        divergence = generalized_jsd(student.log_probs.detach(), teacher.log_probs, alpha)
     return TokenDistillation(
         loss=loss,
         divergence=divergence,
@@ -114,8 +139,15 @@ def distill_tokens(
     )
 
 
-def check_distillation_options(distillation_mode: str, topk: int | None, alpha: float) -> None:
-    """Raise ValueError for an unknown mode, `topk` below 1 where it is read, or an `alpha` the mode does not have."""
+def check_distillation_options(
+    distillation_mode: str,
+    topk: int | None,
+    alpha: float,
+    *,
+    support: str = "student",
+    advantage_clip: float | None = None,
+) -> None:
+    """Raise ValueError for an unknown name, a number out of range, or an `alpha` that the other options do not have."""
     if distillation_mode not in DISTILLATION_MODES:
         raise ValueError(f"distillation_mode={distillation_mode!r} is unknown: use one of {list(DISTILLATION_MODES)}")
     check_alpha(alpha)
@@ -123,10 +155,19 @@ def check_distillation_options(distillation_mode: str, topk: int | None, alpha: 
         raise ValueError(
             f"topk={topk!r} is not a support size: use 1 or more, or distillation_mode='full_logits' for all ids"
         )
-    if distillation_mode == "sampled_token" and alpha != 1.0:
+    if distillation_mode in _SAMPLED_MODES and alpha != 1.0:
         raise ValueError(
-            f"alpha={alpha!r} has no effect with distillation_mode='sampled_token', which estimates the reverse KL: "
-            "use alpha=1.0, or another mode"
+            f"alpha={alpha!r} has no effect with distillation_mode={distillation_mode!r}, which estimates the reverse "
+            "KL: use alpha=1.0, or another mode"
+        )
+    if support not in SUPPORTS:
+        raise ValueError(f"support={support!r} is unknown: use one of {list(SUPPORTS)}")
+    if advantage_clip is not None and not advantage_clip > 0.0:
+        raise ValueError(f"advantage_clip={advantage_clip!r} must be above 0, or None to leave advantages unbounded")
+    if advantage_clip is not None and alpha != 1.0:
+        raise ValueError(
+            f"advantage_clip={advantage_clip!r} needs the reverse KL, which alone has advantages, but alpha={alpha!r}: "
+            "use alpha=1.0, or advantage_clip=None"
         )
 
 
@@ -142,16 +183,41 @@ def _check_shapes(student_logits: torch.Tensor, teacher_logits: torch.Tensor, to
         )
 
 
+def _check_sequence_ids(sequence_ids: torch.Tensor | None, token_ids: torch.Tensor) -> None:
+    if sequence_ids is None:
+        raise ValueError("sequence_ids=None with distillation_mode='sampled_sequence': give one id per token")
+    if sequence_ids.shape != token_ids.shape or sequence_ids.is_floating_point():
+        raise ValueError(
+            f"sequence_ids {tuple(sequence_ids.shape)} {sequence_ids.dtype} must be {tuple(token_ids.shape)} integer: "
+            "one id per token"
+        )
+
+
+def _support_ids(student_logits: torch.Tensor, teacher_logits: torch.Tensor, topk: int, support: str) -> torch.Tensor:
+    """`(num_tokens, num_ids)`; of a union sorted, so that an id that both models chose stands beside itself."""
+    topk = min(topk, student_logits.shape[-1])
+    if support != "union":
+        return (student_logits if support == "student" else teacher_logits).topk(topk, dim=-1).indices
+    chosen = [logits.topk(topk, dim=-1).indices for logits in (student_logits, teacher_logits)]
+    return torch.cat(chosen, dim=-1).sort(dim=-1).values
+
+
+def _sequence_means(values: torch.Tensor, sequence_ids: torch.Tensor) -> torch.Tensor:
+    """Each token's value replaced by the mean over its sequence; `(num_tokens,)`."""
+    _, index, counts = sequence_ids.unique(return_inverse=True, return_counts=True)
+    sums = values.new_zeros(counts.shape).index_add(0, index, values)  # (num_sequences,)
+    return (sums / counts)[index]
+
+
 def _scorer(
-    student_logits: torch.Tensor, token_ids: torch.Tensor, mode: str, topk: int | None, add_tail: bool | None
+    token_ids: torch.Tensor, mode: str, support_ids: torch.Tensor | None, add_tail: bool
 ) -> Callable[[torch.Tensor, torch.dtype], _Scored]:
-    """How a model is read: both models must be read on the same buckets, which the student decides."""
+    """How a model is read: both models must be read on the same buckets."""
     if mode == "full_logits":
         return lambda logits, dtype: _score_full(logits, token_ids, dtype)
-    if mode == "sampled_token":
+    if mode in _SAMPLED_MODES:
         return lambda logits, dtype: _score_sampled(logits, token_ids, dtype)
-    support_ids = student_logits.detach().topk(min(topk, student_logits.shape[-1]), dim=-1).indices
-    return lambda logits, dtype: _score_topk(logits, token_ids, support_ids, bool(add_tail), dtype)
+    return lambda logits, dtype: _score_topk(logits, token_ids, support_ids, add_tail, dtype)
 
 
 def _score_full(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> _Scored:
@@ -168,20 +234,24 @@ def _score_sampled(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.d
 def _score_topk(
     logits: torch.Tensor, token_ids: torch.Tensor, support_ids: torch.Tensor, add_tail: bool, dtype: torch.dtype
 ) -> _Scored:
-    support = logits.gather(-1, support_ids).to(dtype)  # (num_tokens, topk)
-    # The tail is summed over the other ids. One minus the support's mass would lose all its digits when the tail is
-    # small. The smallest float instead of -inf keeps the gradient finite when nothing is left outside the support.
+    support = logits.gather(-1, support_ids).to(dtype)  # (num_tokens, num_ids)
+    # The second of an id in a union has no mass in either model and no gradient. In other supports no id is repeated.
+    is_repeat = support_ids.diff(prepend=torch.full_like(support_ids[:, :1], -1)) == 0
+    # The smallest float, here and below, keeps gradients finite where one side of the support has no mass at all.
+    smallest = torch.finfo(dtype).min
+    support = support.masked_fill(is_repeat, smallest).clamp(min=smallest)
+    # The tail is summed over the other ids: one minus the support's mass would lose all digits of a small tail.
     others = logits.scatter(-1, support_ids, torch.finfo(logits.dtype).min).to(dtype)  # (num_tokens, vocab)
     log_others = others.logsumexp(-1)
     log_normalizer = torch.logaddexp(support.logsumexp(-1), log_others)
     if add_tail:
         support_log_probs = _floored(support, log_normalizer)
         tail = (log_others - log_normalizer).clamp(min=TAIL_LOG_PROB_FLOOR)
-        log_probs = torch.cat([support_log_probs, tail[:, None]], dim=-1)  # (num_tokens, topk + 1)
+        log_probs = torch.cat([support_log_probs, tail[:, None]], dim=-1)  # (num_tokens, num_ids + 1)
     else:
         # The normaliser cancels; detached, it cancels from the gradient exactly.
         support_log_probs = _floored(support, log_normalizer.detach())
-        log_probs = support_log_probs.log_softmax(-1)  # (num_tokens, topk)
+        log_probs = support_log_probs.log_softmax(-1)  # (num_tokens, num_ids)
     token_log_probs = _token_log_probs(logits, token_ids, log_normalizer)
     return _Scored(log_probs, token_log_probs, support_log_probs.detach().exp().sum(-1))
 

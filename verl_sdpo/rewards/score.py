@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from verl_sdpo.rewards import multiple_choice, passphrase
+from verl_sdpo.rewards import multiple_choice, no_reward, passphrase
 from verl_sdpo.rewards.outcome import complete_outcome
 
 RewardFunction = Callable[..., Mapping[str, Any]]
@@ -34,13 +34,14 @@ _REWARDS: dict[str, _Reward] = {
     "sciknoweval": _inspected(multiple_choice.compute_score),
     "multiple_choice": _inspected(multiple_choice.compute_score),
     "quickstart": _inspected(passphrase.compute_score),
+    "none": _inspected(no_reward.compute_score),
 }
 
 
 def compute_score(
     data_source: str,
     solution_str: str,
-    ground_truth: str,
+    ground_truth: str | None,
     extra_info: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -50,13 +51,13 @@ def compute_score(
         data_source: a registered name, or one followed by ``/`` and more: ``sciknoweval/chemistry`` finds
             ``sciknoweval`` unless ``sciknoweval/chemistry`` is itself registered.
         solution_str: the model's response; any text at all gets a score.
-        ground_truth: the row's ``reward_model.ground_truth``.
+        ground_truth: the row's ``reward_model.ground_truth``; the source ``none`` takes any, also None.
         extra_info: the row's ``extra_info``; ``truncated`` in it says that the response was cut off.
         options: settings of rewards (verl's ``reward_kwargs``). Each reward gets those that it has.
 
     Returns:
-        ``score``, ``acc``, ``feedback`` (text, empty where right), ``incorrect_format``, ``truncated``, ``timed_out``;
-        floats but for the feedback, and the same keys for every data source.
+        ``score``, ``acc``, ``feedback`` (text, empty where there is nothing to say), ``incorrect_format``,
+        ``truncated``, ``timed_out``; floats but for the feedback, and the same keys for every data source.
 
     Raises:
         ValueError: the data source or an option is unknown, or the row itself is broken (e.g. its ground truth).
