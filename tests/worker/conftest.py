@@ -4,7 +4,7 @@
 
 import pytest
 
-from tests.worker.engine_case import save_model
+from tests.worker.engine_case import VOCAB, save_model
 from tests.worker.rank_processes import Ranks
 
 
@@ -18,6 +18,15 @@ def ranks(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """Saved models by name: `tied` shares embedding and output head, `untied` does not."""
+    """Saved models by name.
+
+    `tied` shares embedding and output head, `untied` does not; `small` has another shape and the same vocabulary,
+    `wordy` another vocabulary.
+    """
     directory = tmp_path_factory.mktemp("models")
-    return {name: save_model(directory / name, is_tied=name == "tied") for name in ("tied", "untied")}
+    return {
+        "tied": save_model(directory / "tied", is_tied=True),
+        "untied": save_model(directory / "untied", is_tied=False),
+        "small": save_model(directory / "small", is_tied=False, num_layers=1, hidden_size=16),
+        "wordy": save_model(directory / "wordy", is_tied=False, vocab_size=VOCAB + 3),
+    }

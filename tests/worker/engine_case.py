@@ -20,15 +20,17 @@ VOCAB = 61
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-def save_model(path: Path, *, is_tied: bool) -> Path:
-    """A Qwen3 of two layers with weights large enough that its distributions differ from position to position."""
+def save_model(
+    path: Path, *, is_tied: bool, num_layers: int = 2, hidden_size: int = 32, vocab_size: int = VOCAB
+) -> Path:
+    """A Qwen3 with weights large enough that its distributions differ from position to position."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     config = Qwen3Config(
-        vocab_size=VOCAB,
-        hidden_size=32,
+        vocab_size=vocab_size,
+        hidden_size=hidden_size,
         intermediate_size=48,
-        num_hidden_layers=2,
+        num_hidden_layers=num_layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=8,
@@ -135,6 +137,7 @@ def make_worker(
     options: dict[str, Any] | None = None,
     optimizer: dict[str, Any] | None = None,
     engine: dict[str, Any] | None = None,
+    model: dict[str, Any] | None = None,
     param_dtype: str = "fp32",
     micro_batch_size: int = 2,
     use_remove_padding: bool = False,
@@ -152,6 +155,7 @@ def make_worker(
         load_tokenizer=False,
         use_remove_padding=use_remove_padding,
         override_config={"attn_implementation": "eager"},
+        **(model or {}),
     )
     engine_config = FSDPEngineConfig(
         strategy="fsdp2",
@@ -179,29 +183,53 @@ def make_worker(
     return worker
 
 
-def actor_config(engine_config: Any, options: dict[str, Any], loss_agg_mode: str = "token-mean") -> Any:
-    """The actor's configuration as the worker reads it."""
+def actor_config(
+    engine_config: Any,
+    options: dict[str, Any],
+    loss_agg_mode: str = "token-mean",
+    loss_mode: str = "sdpo",
+    **terms: Any,
+) -> Any:
+    """The actor's configuration as the worker reads it; `terms` are other fields of verl's."""
+    from verl.workers.config import PolicyLossConfig
+
     from verl_sdpo.worker.actor_config import SdpoActorConfig
 
     return SdpoActorConfig(
+        policy_loss=PolicyLossConfig(loss_mode=loss_mode),
         strategy="fsdp2",
         rollout_n=1,
         ppo_micro_batch_size_per_gpu=1,
         fsdp_config=engine_config,
         self_distillation=options,
         loss_agg_mode=loss_agg_mode,
+        **terms,
     )
 
 
 def set_teacher(worker: Any, weights: dict[str, torch.Tensor]) -> None:
-    """Give the teacher these whole weights."""
+    """Give the EMA teacher these whole weights."""
+    shards = local_shards(worker, weights)
+    worker.teacher.load_state_dict({"kind": "ema", "rate": 0.0, "num_updates": 0, "shards": shards})
+
+
+@torch.no_grad()
+def set_student(worker: Any, weights: dict[str, torch.Tensor]) -> None:
+    """Give the student these whole weights."""
+    from verl_sdpo.teacher.shards import reshard
+
+    reshard(worker.engine.module)
+    shards = local_shards(worker, weights)
+    for name, p in worker.engine.module.named_parameters():
+        p.to_local().copy_(shards[name])
+
+
+def local_shards(worker: Any, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """This rank's part of whole weights, by parameter name."""
     from torch.distributed.tensor import distribute_tensor
 
-    parameters = dict(worker.engine.module.named_parameters())
-    shards = {
-        name: distribute_tensor(weights[name], p.device_mesh, p.placements).to_local() for name, p in parameters.items()
-    }
-    worker.teacher.load_state_dict({"kind": "ema", "rate": 0.0, "num_updates": 0, "shards": shards})
+    parameters = worker.engine.module.named_parameters()
+    return {name: distribute_tensor(weights[name], p.device_mesh, p.placements).to_local() for name, p in parameters}
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,16 @@ MODES = {
     "full": {"distillation_topk": None, "alpha": 0.0, "is_clip": None},
     "top-k with tail": {"distillation_topk": 7},
     "top-k without tail": {"distillation_topk": 7, "distillation_add_tail": False, "alpha": 1.0, "is_clip": 1.5},
-    "sampled token": {"full_logit_distillation": False, "alpha": 1.0},
+    "the teacher's support": {"distillation_topk": 7, "distillation_support": "teacher"},
+    "union of supports, bounded": {
+        "distillation_topk": 7,
+        "distillation_support": "union",
+        "alpha": 1.0,
+        "advantage_clip": 0.5,
+    },
+    "top-1 token": {"credit_assignment": "token_top1", "alpha": 1.0},
+    "sampled token": {"credit_assignment": "token", "alpha": 1.0},
+    "sequence": {"credit_assignment": "sequence", "alpha": 1.0, "advantage_clip": 0.7},
 }
 AGGREGATIONS = ("token-mean", "seq-mean-token-mean", "seq-mean-token-sum")
 # What the worker reports under these names, in the words of `distillation_metrics`.
@@ -133,9 +142,11 @@ def expected(path, case):
         padded([s.response for s in samples]),
         padded([s.mask for s in samples]),
         distillation_mode=options.distillation_mode,
-        topk=options.distillation_topk,
+        topk=options.topk,
         add_tail=options.distillation_add_tail,
         alpha=options.alpha,
+        support=options.distillation_support,
+        advantage_clip=options.advantage_clip,
         is_clip=options.is_clip,
         old_log_probs=padded([s.old_log_probs for s in samples]),
         self_distillation_mask=torch.tensor([s.has_target for s in samples]),

@@ -224,11 +224,12 @@ def test_without_bounds_one_micro_batch_holds_everything(lengths, is_padded):
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 0.6])
 def test_the_temperature_divides_the_teacher_as_it_divides_the_student(dtype, temperature):
     from verl_sdpo.worker.output_head import HeadWeights
-    from verl_sdpo.worker.teacher_pass import TeacherTargets
+    from verl_sdpo.worker.teacher_pass import SpokenTargets, TeacherTargets
 
     torch.manual_seed(0)
     hidden, head = torch.randn(6, 16).to(dtype), torch.nn.Linear(16, VOCAB).to(dtype)
-    targets = TeacherTargets([hidden[:4], hidden[4:]], HeadWeights(head.weight.float(), head.bias.float()))
+    spoken = SpokenTargets(1.0, [hidden[:4], hidden[4:]], HeadWeights(head.weight.float(), head.bias.float()))
+    targets = TeacherTargets([spoken])
     # verl's engine: the temperature becomes a tensor, is rounded to the logits' precision, and then divides.
     divisor = torch.full((6, 1), temperature).to(dtype)
     assert torch.equal(targets.logits([0, 1], temperature), head(hidden) / divisor)

@@ -8,6 +8,7 @@ first as a logits processor, while the student's logits are at hand, for values 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,8 +19,10 @@ from verl.workers.utils.padding import no_padding_2_padding
 
 from verl_sdpo.algorithm.aggregate import aggregate_loss
 from verl_sdpo.algorithm.importance import importance_weights
+from verl_sdpo.algorithm.sample_weights import token_entropy_weights
 from verl_sdpo.algorithm.token_loss import distill_tokens
-from verl_sdpo.config import SelfDistillationConfig
+from verl_sdpo.worker.actor_config import SdpoActorConfig
+from verl_sdpo.worker.policy_terms import PolicyTerms
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherTargets, predicting_rows
 
 PREFIX = "self_distillation/"
@@ -36,19 +39,22 @@ _TOKEN_MEANS = (
 
 
 class SelfDistillationLoss:
-    """The loss of a micro-batch. `targets` is set for the duration of a training step.
+    """The loss of a micro-batch. `targets` is set while there is something to distil.
 
-    Args:
-        config: SDPO's options.
-        loss_agg_mode: verl's `actor.loss_agg_mode`.
-        loss_scale_factor: verl's `actor.loss_scale_factor`.
+    It is `w * distillation + (1 - w) * policy loss`, `w` the option `distillation_weight`, plus verl's KL and entropy
+    terms where the actor's configuration has them. A part of weight zero is not computed.
     """
 
-    def __init__(self, config: SelfDistillationConfig, loss_agg_mode: str, loss_scale_factor: float | None) -> None:
+    def __init__(self, config: SdpoActorConfig) -> None:
         self.config = config
-        self.loss_agg_mode = loss_agg_mode
-        self.loss_scale_factor = loss_scale_factor
+        self.options = config.self_distillation
+        self.policy_terms = PolicyTerms(config, policy_weight=1.0 - self.options.distillation_weight)
         self.targets: TeacherTargets | None = None
+
+    @property
+    def distils(self) -> bool:
+        """Whether the loss looks at a teacher at all."""
+        return self.options.distillation_weight > 0.0
 
     def __call__(
         self,
@@ -71,29 +77,38 @@ class SelfDistillationLoss:
         Returns:
             name to `(1, num_packed_tokens)`; `loss` is weighted and carries the gradient.
         """
-        rows, tokens, targets = _select(data)
+        chosen = _select(data)
         temperature = tu.get_non_tensor_data(data=data, key="temperature", default=1.0)
-        # Without a target the empty selection still hangs on the graph, which FSDP's backward needs on every rank.
-        student = student_logits[rows.to(student_logits.device)]
-        teacher = self.targets.logits(targets, temperature) if targets else student.detach()
+        # Rows are copied out before anything is computed: verl's fused cross-entropy may overwrite the logits in its
+        # backward pass. Without a target the empty selection still hangs on the graph, which FSDP's backward needs.
+        student = student_logits[chosen.rows.to(student_logits.device)]
+        teacher = self.targets.logits(chosen.targets, temperature) if chosen.targets else student.detach()
         distilled = distill_tokens(
             student,
             teacher.to(student.device),
-            data["responses"].values()[tokens],
-            distillation_mode=self.config.distillation_mode,
-            topk=self.config.distillation_topk,
-            add_tail=self.config.distillation_add_tail,
-            alpha=self.config.alpha,
+            data["responses"].values()[chosen.tokens],
+            distillation_mode=self.options.distillation_mode,
+            topk=self.options.topk,
+            add_tail=self.options.distillation_add_tail,
+            alpha=self.options.alpha,
+            support=self.options.distillation_support,
+            advantage_clip=self.options.advantage_clip,
+            sequence_ids=chosen.samples,
         )
-        rollout_weights = data["rollout_is_weights"].values()[tokens] if "rollout_is_weights" in data else None
+        rollout_weights = data["rollout_is_weights"].values()[chosen.tokens] if "rollout_is_weights" in data else None
         weights, ratio = importance_weights(
             distilled.log_probs,
-            data["old_log_probs"].values()[tokens],
-            is_clip=self.config.is_clip,
+            data["old_log_probs"].values()[chosen.tokens],
+            is_clip=self.options.is_clip,
             rollout_is_weights=rollout_weights,
         )
+        token_weights = token_entropy_weights(
+            self.options.token_weighting, distilled.student_entropy, distilled.teacher_entropy, student.shape[-1]
+        )
+        if "self_distillation_weight" in data:
+            token_weights = token_weights * data["self_distillation_weight"].reshape(-1)[chosen.samples]
         values = {
-            "loss": distilled.loss * weights,
+            "loss": distilled.loss * weights * token_weights,
             "divergence": distilled.divergence,
             "student_entropy": distilled.student_entropy,
             "teacher_entropy": distilled.teacher_entropy,
@@ -102,20 +117,29 @@ class SelfDistillationLoss:
             "importance_ratio": ratio,
             "importance_weight": weights,
         }
-        return {f"sdpo_{name}": _scatter(value, rows, student_logits.shape[0]) for name, value in values.items()}
+        return {f"sdpo_{name}": _scatter(value, chosen.rows, student_logits.shape[0]) for name, value in values.items()}
 
     def scalar(self, model_output: dict[str, torch.Tensor], data: TensorDict) -> tuple[torch.Tensor, dict[str, Metric]]:
         """The loss to call backward on, normalised over the whole mini-batch and all ranks, and the metrics."""
-        mask = data["loss_mask"].to_padded_tensor(0)  # (bsz, response_len)
-        num_tokens, dp_size = data["batch_num_tokens"], data["dp_size"]
+        loss, metrics = 0.0, {}
+        if self.distils:
+            distillation, metrics = self._distillation(model_output, data)
+            loss = self.options.distillation_weight * distillation
+        if self.policy_terms.are_needed:
+            terms, policy_metrics = self.policy_terms(model_output, data)
+            loss, metrics = loss + terms, metrics | policy_metrics
+        return loss, metrics
+
+    def _distillation(self, model_output: dict[str, torch.Tensor], data: TensorDict):
+        num_tokens, dp_size = data["num_target_tokens"], data["dp_size"]
         loss = aggregate_loss(
             no_padding_2_padding(model_output["sdpo_loss"], data),
-            mask,
-            self.loss_agg_mode,
+            data["target_mask"].to_padded_tensor(0),  # (bsz, response_len)
+            self.config.loss_agg_mode,
             num_tokens=num_tokens,
             num_sequences=data["num_target_sequences"],
             dp_size=dp_size,
-            loss_scale_factor=self.loss_scale_factor,
+            loss_scale_factor=self.config.loss_scale_factor,
         )
         # Each micro-batch contributes a part of the mean over the mini-batch: parts add up, ranks are averaged.
         metrics = {f"{PREFIX}loss": Metric(AggregationType.SUM, loss)}
@@ -127,21 +151,31 @@ class SelfDistillationLoss:
         return loss, metrics
 
 
-def _select(data: TensorDict) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """The tokens with a target: rows in the packed logits, places in the packed responses, and the targets."""
+@dataclass(frozen=True)
+class _Chosen:
+    """The tokens with a target; `num_tokens` of them in the order of the samples."""
+
+    rows: torch.Tensor  # (num_tokens,), in the packed logits
+    tokens: torch.Tensor  # (num_tokens,), in the packed responses
+    samples: torch.Tensor  # (num_tokens,), in the micro-batch
+    targets: list[int]  # of the samples that have one
+
+
+def _select(data: TensorDict) -> _Chosen:
     sequence_ends = data["input_ids"].offsets()[1:].tolist()
     response_starts = data["responses"].offsets()[:-1].tolist()
-    rows, tokens, targets = [], [], []
-    samples = zip(
-        sequence_ends, response_starts, data["target_index"].tolist(), data["response_mask"].unbind(), strict=True
-    )
-    for end, start, target, mask in samples:
+    rows, tokens, samples, targets = [], [], [], []
+    targets_of_samples, masks = data["target_index"].tolist(), data["target_mask"].unbind()
+    places = zip(sequence_ends, response_starts, targets_of_samples, masks, strict=True)
+    for sample, (end, start, target, mask) in enumerate(places):
         if target != NO_TARGET:
+            counted = mask.nonzero().squeeze(-1)
             rows.append(predicting_rows(end, mask))
-            tokens.append(start + mask.nonzero().squeeze(-1))
+            tokens.append(start + counted)
+            samples.append(torch.full_like(counted, sample))
             targets.append(target)
     empty = torch.zeros(0, dtype=torch.int64, device=data["responses"].device)
-    return torch.cat([empty, *rows]), torch.cat([empty, *tokens]), targets
+    return _Chosen(*(torch.cat([empty, *parts]) for parts in (rows, tokens, samples)), targets)
 
 
 def _scatter(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch.Tensor:

@@ -51,6 +51,11 @@ def output_head(module: nn.Module) -> nn.Module:
     head = module.get_output_embeddings()
     if head is None or not isinstance(getattr(head, "weight", None), torch.Tensor):
         raise ValueError(f"{type(module).__name__} has no output head with a weight: SDPO needs one to distil logits")
+    if hasattr(head, "base_layer"):  # PEFT's layers, whose `weight` is the base's alone
+        raise ValueError(
+            "the model's output head has a LoRA adapter of its own, which SDPO's teacher does not do yet; leave it out "
+            "of actor_rollout_ref.model.target_modules, as 'all-linear' does"
+        )
     return head
 
 

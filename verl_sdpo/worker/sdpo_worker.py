@@ -14,76 +14,130 @@ import time
 
 import torch
 from tensordict import TensorDict
-from verl.single_controller.base.decorator import Dispatch, register
+from verl.single_controller.base.decorator import Dispatch, make_nd_compute_dataproto_dispatch_fn, register
 from verl.utils import tensordict_utils as tu
 from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 
-from verl_sdpo.teacher.ema import EmaTeacher
+from verl_sdpo.config.checks import SDPO
 from verl_sdpo.worker.actor_config import SdpoActorConfig
 from verl_sdpo.worker.loss_adapter import PREFIX, SelfDistillationLoss
 from verl_sdpo.worker.output_head import check_output_head
-from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherSequence, run_teacher
+from verl_sdpo.worker.teacher_choice import build_teacher
+from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherSequence, TeacherTargets, run_teacher
 
 
 class SdpoTrainingWorker(TrainingWorker):
-    """A training worker whose loss looks at a teacher made of the model's own past weights."""
+    """A training worker with a teacher, and a loss that looks at it where the run's policy loss is SDPO's."""
 
     def start_self_distillation(self, config: SdpoActorConfig) -> None:
         """Make the teacher from the weights as they are now, and set the loss."""
         check_output_head(self.model_config.hf_config)
-        options = config.self_distillation
-        self.teacher = EmaTeacher(self.engine.module, options.teacher_update_rate)
-        self.set_loss_fn(SelfDistillationLoss(options, config.loss_agg_mode, config.loss_scale_factor))
+        self.options = config.self_distillation
+        self.teacher = build_teacher(self.options, self)
+        # With SDPO as an advantage estimator the loss is verl's own, and is set already.
+        self.distils_in_loss = config.policy_loss.loss_mode == SDPO
+        if self.distils_in_loss:
+            self.set_loss_fn(SelfDistillationLoss(config))
         self._num_moves = self._num_skipped = 0
+        self._teacher_seconds = 0.0
+
+    def compute_teacher_log_prob(self, data: TensorDict) -> TensorDict:
+        """The teacher's log-probabilities of the sampled tokens: `teacher_log_probs`, jagged `(bsz, response_len)`.
+
+        Zero at tokens without a target; `teacher_target_mask`, of the same form, says which have one.
+        """
+        started = time.perf_counter()
+        sequences = _mark_targets(data, self.options.skip_first_tokens)
+        targets = self._listen_to_teacher(sequences)
+        temperature = tu.get_non_tensor_data(data=data, key="temperature", default=1.0)
+        rows = zip(data["target_index"].tolist(), data["target_mask"].unbind(), data["responses"].unbind(), strict=True)
+        log_probs = []
+        for target, mask, token_ids in rows:
+            row = torch.zeros(mask.numel())
+            if target != NO_TARGET:
+                counted = mask.nonzero().squeeze(-1)
+                row[counted.cpu()] = targets.log_probs(target, token_ids[counted], temperature).cpu()
+            log_probs.append(row)
+        self._teacher_seconds = time.perf_counter() - started
+        return tu.get_tensordict(
+            {
+                "teacher_log_probs": torch.nested.as_nested_tensor(log_probs, layout=torch.jagged),
+                "teacher_target_mask": data["target_mask"],
+            }
+        )
 
     def train_mini_batch(self, data: TensorDict) -> TensorDict:
         """Teacher pass, verl's update of the student, update of the teacher if the student moved."""
+        self._num_moves = self._num_skipped = 0
+        if self.distils_in_loss:
+            self._teacher_seconds = 0.0
+            sequences = _mark_targets(data, self.options.skip_first_tokens)
+            if self.loss_fn.distils and not self.teacher.follows_student:
+                self._set_targets(sequences)
+        try:
+            output = super().train_mini_batch(data)
+        finally:
+            if self.distils_in_loss:
+                self.loss_fn.targets = None
+        if self._num_moves > 0:
+            self.teacher.update()
+        distance = self._teacher_distance()
+        if output is not None:
+            metrics = tu.get(output, "metrics")
+            metrics[f"{PREFIX}teacher_seconds"] = self._teacher_seconds
+            metrics[f"{PREFIX}num_optimizer_steps"] = self._num_moves
+            metrics[f"{PREFIX}skipped_updates"] = self._num_skipped
+            # verl's trainer takes it out of the metrics; a step without a forward of the student has none.
+            metrics.setdefault("mfu", 0.0)
+            if distance is not None:
+                metrics[f"{PREFIX}teacher_distance"] = distance
+        return output
+
+    def train_batch(self, data: TensorDict) -> TensorDict:
+        """verl's optimizer step on one mini-batch; none where the loss has nothing to say on any rank.
+
+        Zero gradients are not nothing: Adam's momentum and weight decay would move the student all the same.
+        """
+        if self.distils_in_loss:
+            num_tokens, num_sequences = self._count_targets(data)
+            if num_tokens == 0 and self.loss_fn.policy_terms.policy_weight == 0.0:
+                # The schedule counts training steps in which the student moved, also if the last mini-batch is empty.
+                if tu.get(data, key="update_lr_scheduler", default=False) and self._num_moves > 0:
+                    self.engine.lr_scheduler_step()
+                self._num_skipped += 1
+                return tu.get_tensordict({}, {"metrics": {}})
+            tu.assign_non_tensor(
+                data,
+                num_target_tokens=num_tokens,
+                num_target_sequences=num_sequences,
+                distillation_use_topk=self.loss_fn.distils,  # verl's name for: hand the logits to the loss function
+                distillation_only=not self.loss_fn.policy_terms.are_needed,
+            )
+            if self.loss_fn.distils and self.teacher.follows_student:
+                self._set_targets(_mark_targets(data, self.options.skip_first_tokens), disable_auto_offload=True)
+        output = super().train_batch(data)
+        if math.isfinite(tu.get(output, "metrics")["grad_norm"]):
+            self._num_moves += 1
+        return output
+
+    def _set_targets(self, sequences: list[TeacherSequence], disable_auto_offload: bool = False) -> None:
         started = time.perf_counter()
-        sequences = _mark_targets(data)
-        self.loss_fn.targets = run_teacher(
+        self.loss_fn.targets = self._listen_to_teacher(sequences, disable_auto_offload)
+        self._teacher_seconds += time.perf_counter() - started
+
+    def _listen_to_teacher(
+        self, sequences: list[TeacherSequence], disable_auto_offload: bool = False
+    ) -> TeacherTargets:
+        return run_teacher(
             self.engine,
             self.teacher,
             sequences,
             max_rows=None if self.engine_config.use_dynamic_bsz else self.engine_config.infer_micro_batch_size_per_gpu,
             max_tokens=self.engine_config.infer_max_token_len_per_gpu if self.engine_config.use_dynamic_bsz else None,
             use_remove_padding=self.engine_config.use_remove_padding,
+            disable_auto_offload=disable_auto_offload,
         )
-        teacher_seconds = time.perf_counter() - started
-        self._num_moves = self._num_skipped = 0
-        try:
-            output = super().train_mini_batch(data)
-        finally:
-            self.loss_fn.targets = None
-        if self._num_moves > 0:
-            self.teacher.update()
-        if output is not None:
-            metrics = tu.get(output, "metrics")
-            metrics[f"{PREFIX}teacher_seconds"] = teacher_seconds
-            metrics[f"{PREFIX}num_optimizer_steps"] = self._num_moves
-            metrics[f"{PREFIX}skipped_updates"] = self._num_skipped
-            # verl's trainer takes it out of the metrics; a step without a forward of the student has none.
-            metrics.setdefault("mfu", 0.0)
-            metrics[f"{PREFIX}teacher_distance"] = self._teacher_distance()
-        return output
-
-    def train_batch(self, data: TensorDict) -> TensorDict:
-        """verl's optimizer step on one mini-batch; none where no rank has a token with a target.
-
-        Zero gradients are not nothing: Adam's momentum and weight decay would move the student all the same.
-        """
-        num_tokens, num_sequences = self._count_targets(data)
-        if num_tokens == 0:
-            # The schedule counts training steps in which the student moved, also if the last mini-batch is empty.
-            if tu.get(data, key="update_lr_scheduler", default=False) and self._num_moves > 0:
-                self.engine.lr_scheduler_step()
-            self._num_skipped += 1
-            return tu.get_tensordict({}, {"metrics": {}})
-        tu.assign_non_tensor(data, num_target_sequences=num_sequences)
-        output = super().train_batch(data)
-        if math.isfinite(tu.get(output, "metrics")["grad_norm"]):
-            self._num_moves += 1
-        return output
 
     def save_checkpoint(self, local_path, hdfs_path=None, global_step=0, max_ckpt_to_keep=None):
         """verl's checkpoint of the student, with the teacher's shards beside it."""
@@ -113,16 +167,19 @@ class SdpoTrainingWorker(TrainingWorker):
 
     def _count_targets(self, data: TensorDict) -> tuple[int, int]:
         """(tokens, sequences) with a target in this mini-batch, over all ranks."""
-        mask = data["loss_mask"]
+        mask = data["target_mask"]
         num_sequences = sum(bool(row.any()) for row in mask.unbind())
         counts = torch.tensor([int(mask.values().sum()), num_sequences], device=self.device_name)
         torch.distributed.all_reduce(counts, group=self.engine.get_data_parallel_group())
         num_tokens, num_sequences = counts.tolist()
         return num_tokens, num_sequences
 
-    def _teacher_distance(self) -> float:
-        """|teacher - student| / |student| over all weights, after the update."""
-        sums = torch.stack(self.teacher.squared_distance())
+    def _teacher_distance(self) -> float | None:
+        """|teacher - student| / |student| over all trained weights, after the update; None where it has no meaning."""
+        squared = self.teacher.squared_distance()
+        if squared is None:
+            return None
+        sums = torch.stack(squared)
         torch.distributed.all_reduce(sums, group=self.engine.get_data_parallel_group())
         distance, size = sums.tolist()
         return math.sqrt(distance / size) if size > 0 else 0.0
@@ -140,23 +197,29 @@ class SdpoActorRolloutRefWorker(ActorRolloutRefWorker):
             config: SdpoActorConfig = omega_conf_to_dataclass(self.config.actor)
             self.actor.start_self_distillation(config)
 
+    @register(dispatch_mode=make_nd_compute_dataproto_dispatch_fn(mesh_name="actor"))
+    def compute_teacher_log_prob(self, data: TensorDict) -> TensorDict:
+        """See `SdpoTrainingWorker.compute_teacher_log_prob`."""
+        return self.actor.compute_teacher_log_prob(data)
 
-def _mark_targets(data: TensorDict) -> list[TeacherSequence]:
-    """Read the trainer's fields; tell verl's engine and the loss which tokens count.
 
-    Sets `loss_mask` (what verl counts tokens by) to the response mask of the samples with a target, `target_index` to
-    each sample's place in the returned list, and the engine's switch that hands logits to the loss.
+def _mark_targets(data: TensorDict, skip_first_tokens: int) -> list[TeacherSequence]:
+    """Read the trainer's fields; mark the tokens to distil.
+
+    Sets `target_mask`, jagged `(bsz, response_len)`, to the response mask of the samples with a target without each
+    one's first `skip_first_tokens` tokens, and `target_index` to each sample's place in the returned list.
     """
-    response_mask = data["response_mask"]
+    has_target = data["self_distillation_mask"].reshape(-1) > 0  # (bsz,)
+    # Of the model's own tokens: a tool's answer in between is not counted.
+    masks = [
+        ((mask != 0) & ((mask != 0).cumsum(0) > skip_first_tokens) & is_target).to(mask.dtype)
+        for mask, is_target in zip(data["response_mask"].unbind(), has_target, strict=True)
+    ]
     # Rejection sampling may have taken every token of a sample out since the trainer chose the targets.
-    has_tokens = torch.stack([row.any() for row in response_mask.unbind()])
-    has_target = (data["self_distillation_mask"].reshape(-1) > 0) & has_tokens  # (bsz,)
-    rows = zip(data["teacher_input_ids"].unbind(), response_mask.unbind(), has_target.tolist(), strict=True)
+    has_target = torch.stack([mask.any() for mask in masks])
+    rows = zip(data["teacher_input_ids"].unbind(), masks, has_target.tolist(), strict=True)
     sequences = [TeacherSequence(input_ids, mask) for input_ids, mask, is_target in rows if is_target]
     places = has_target.long().cumsum(0) - 1
     data["target_index"] = torch.where(has_target, places, torch.full_like(places, NO_TARGET))
-    lengths = response_mask.offsets().diff()
-    counted = response_mask.values() * has_target.to(response_mask.dtype).repeat_interleave(lengths)
-    data["loss_mask"] = torch.nested.nested_tensor_from_jagged(counted, response_mask.offsets())
-    tu.assign_non_tensor(data, distillation_use_topk=True, distillation_only=True)
+    data["target_mask"] = torch.nested.nested_tensor_from_jagged(torch.cat(masks), data["response_mask"].offsets())
     return sequences

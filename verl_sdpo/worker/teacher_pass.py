@@ -1,9 +1,9 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher's pass: its final hidden states at every response token that counts, once per training step.
+"""The teacher's pass: its final hidden states at every response token that counts.
 
-The teacher is constant within a step, so what it says is computed once, however many mini-batches and epochs follow.
-Only samples with a target take part, in micro-batches made by the lengths of the teacher's own sequences.
+Where the teacher is constant within a training step this happens once a step, however many mini-batches and epochs
+follow. Only samples with a target take part, in micro-batches made by the lengths of the teacher's own sequences.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import torch
 from tensordict import TensorDict
 from verl.utils import tensordict_utils as tu
 
-from verl_sdpo.teacher.ema import EmaTeacher, reshard
+from verl_sdpo.teacher.interface import Teacher, Voice
+from verl_sdpo.teacher.shards import reshard
 from verl_sdpo.worker.output_head import HeadWeights, gather_head, hidden_states_as_logits
 
 # The `target_index` of a sample without a target.
 NO_TARGET = -1
+# Rows of logits that are made at a time where log-probabilities of given tokens are all that is wanted.
+_CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,22 @@ class TeacherSequence:
 
     # (teacher_prompt_len + response_len,), integer: the teacher's prompt, then the student's response.
     input_ids: torch.Tensor
-    # (response_len,), 1 on the response tokens that the loss counts. The teacher reads the others all the same.
-    response_mask: torch.Tensor
+    # (response_len,), 1 on the response tokens that have a target. The teacher reads the others all the same.
+    target_mask: torch.Tensor
 
 
 @dataclass(frozen=True)
-class TeacherTargets:
-    """What the teacher says about a step's samples."""
+class SpokenTargets:
+    """What one voice says about a set of samples."""
 
+    # Its share of the teacher's log-probabilities.
+    weight: float
     # Per target: (num_counted_tokens, hidden), the states from which each counted token is predicted.
     hidden: list[torch.Tensor]
     head: HeadWeights
 
-    def logits(self, target_indices: Sequence[int], temperature: float) -> torch.Tensor:
-        """`(num_tokens, vocab)`: logits for the counted tokens of these targets, in order, over the temperature."""
-        hidden = torch.cat([self.hidden[index] for index in target_indices])
+    def logits(self, hidden: torch.Tensor, temperature: float) -> torch.Tensor:
+        """`(num_tokens, hidden)` to `(num_tokens, vocab)`: logits over the temperature."""
         logits = self.head.logits(hidden)
         if temperature == 1.0:
             return logits
@@ -53,15 +57,47 @@ class TeacherTargets:
         return logits / divisor.to(logits.dtype)
 
 
-def predicting_rows(sequence_end: int, response_mask: torch.Tensor) -> torch.Tensor:
+@dataclass(frozen=True)
+class TeacherTargets:
+    """What the teacher says about a set of samples."""
+
+    voices: list[SpokenTargets]
+
+    def logits(self, target_indices: Sequence[int], temperature: float) -> torch.Tensor:
+        """`(num_tokens, vocab)`: logits for the counted tokens of these targets, in order, over the temperature.
+
+        Of several voices they are those of the voices' geometric mean, not normalised, in fp32.
+        """
+        states = [torch.cat([voice.hidden[index] for index in target_indices]) for voice in self.voices]
+        return self._logits(states, temperature)
+
+    def log_probs(self, target_index: int, token_ids: torch.Tensor, temperature: float) -> torch.Tensor:
+        """`(num_counted_tokens,)`, fp32: log-probabilities of these tokens at the target's places."""
+        parts = []
+        # Not all logits at once: a long response has more of them than the model has weights.
+        for start in range(0, token_ids.numel(), _CHUNK_ROWS):
+            rows = slice(start, start + _CHUNK_ROWS)
+            logits = self._logits([voice.hidden[target_index][rows] for voice in self.voices], temperature).float()
+            chosen = logits.gather(-1, token_ids[rows].to(logits.device)[:, None]).squeeze(-1)
+            parts.append(chosen - logits.logsumexp(-1))
+        return torch.cat(parts)
+
+    def _logits(self, states: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
+        if len(self.voices) == 1:
+            return self.voices[0].logits(states[0], temperature)
+        pairs = zip(self.voices, states, strict=True)
+        return sum(voice.weight * voice.logits(hidden, temperature).float() for voice, hidden in pairs)
+
+
+def predicting_rows(sequence_end: int, target_mask: torch.Tensor) -> torch.Tensor:
     """Rows of packed logits that predict the counted tokens of the response that ends before `sequence_end`.
 
     Args:
         sequence_end: index just past the sequence's last token in the packed batch.
-        response_mask: `(response_len,)`, nonzero on the tokens that count.
+        target_mask: `(response_len,)`, nonzero on the tokens that count.
     """
-    counted = response_mask.nonzero().squeeze(-1)
-    return sequence_end - response_mask.numel() - 1 + counted
+    counted = target_mask.nonzero().squeeze(-1)
+    return sequence_end - target_mask.numel() - 1 + counted
 
 
 def plan_micro_batches(
@@ -95,7 +131,7 @@ class _HiddenStates:
             return torch.zeros(()), {}
         states = student_logits.squeeze(0)  # (num_packed_tokens, hidden): the output head is passed through
         ends = data["input_ids"].offsets()[1:].tolist()
-        for end, target, mask in zip(ends, data["target_index"].tolist(), data["response_mask"].unbind(), strict=True):
+        for end, target, mask in zip(ends, data["target_index"].tolist(), data["target_mask"].unbind(), strict=True):
             if target != NO_TARGET:
                 # A copy, or the whole micro-batch's states stay in memory behind a view.
                 self.hidden[target] = states[predicting_rows(end, mask)].clone()
@@ -105,31 +141,44 @@ class _HiddenStates:
 @torch.no_grad()
 def run_teacher(
     engine: Any,
-    teacher: EmaTeacher,
+    teacher: Teacher,
     sequences: Sequence[TeacherSequence],
     *,
     max_rows: int | None,
     max_tokens: int | None,
     use_remove_padding: bool,
+    disable_auto_offload: bool = False,
 ) -> TeacherTargets:
-    """Hidden states of the teacher for this rank's `sequences`.
+    """Hidden states of the teacher for this rank's `sequences`; `engine` is the student's.
+
+    With `disable_auto_offload` the student's weights stay where they are: somebody else has brought them there.
 
     Every rank must call this, also with no sequence: the passes gather weights from all ranks, so ranks with fewer
     micro-batches run fillers.
     """
     lengths = [sequence.input_ids.numel() for sequence in sequences]
     plan = plan_micro_batches(lengths, max_rows=max_rows, max_tokens=max_tokens, is_padded=not use_remove_padding)
-    num_passes = _max_over_ranks(len(plan), engine)
+    fillers = [[]] * (_max_over_ranks(len(plan), engine) - len(plan))
+    micro_batches = [_micro_batch(sequences, rows, use_remove_padding) for rows in plan + fillers]
+    voices = []
+    for voice in teacher.voices():
+        mode = voice.engine.eval_mode() if voice.engine else engine.eval_mode(disable_auto_offload=disable_auto_offload)
+        with mode:
+            voices.append(_listen(voice, voice.engine or engine, micro_batches, len(sequences)))
+    return TeacherTargets(voices)
+
+
+def _listen(voice: Voice, engine: Any, micro_batches: Sequence[TensorDict], num_targets: int) -> SpokenTargets:
     collector = _HiddenStates()
-    with engine.eval_mode(), teacher.in_place_of_student(), hidden_states_as_logits(engine.module):
-        for rows in plan + [[]] * (num_passes - len(plan)):
-            micro_batch = _micro_batch(sequences, rows, use_remove_padding)
-            engine.forward_step(micro_batch, loss_function=collector, forward_only=True)
+    with voice.speaking(), hidden_states_as_logits(engine.module):
+        for micro_batch in micro_batches:
+            # A shallow copy: the engine writes into what it is given.
+            engine.forward_step(micro_batch.copy(), loss_function=collector, forward_only=True)
         reshard(engine.module)
         # In the precision of the states: the loss multiplies the two in every micro-batch.
         states = list(collector.hidden.values())
         head = gather_head(engine.module, states[0].dtype if states else torch.float32)
-    return TeacherTargets([collector.hidden[index] for index in range(len(sequences))], head)
+    return SpokenTargets(voice.weight, [collector.hidden[index] for index in range(num_targets)], head)
 
 
 def _micro_batch(sequences: Sequence[TeacherSequence], rows: list[int], use_remove_padding: bool) -> TensorDict:
@@ -139,7 +188,7 @@ def _micro_batch(sequences: Sequence[TeacherSequence], rows: list[int], use_remo
     fields = {
         "input_ids": _nested([sequence.input_ids for sequence in chosen]),
         "position_ids": _nested([torch.arange(sequence.input_ids.numel()) for sequence in chosen]),
-        "response_mask": _nested([sequence.response_mask for sequence in chosen]),
+        "target_mask": _nested([sequence.target_mask for sequence in chosen]),
         "target_index": torch.tensor(rows or [NO_TARGET]),
     }
     switches = {
