@@ -24,6 +24,29 @@ PAGE = ROOT / "docs" / "configuration.md"
 LOSS_AND_TEACHER = (ROOT / "verl_sdpo" / "config" / "self_distillation.py", "SelfDistillationConfig")
 TEACHERS_PROMPT = (ROOT / "verl_sdpo" / "algorithm" / "reprompt_config.py", "RepromptConfig")
 CHECKS = ROOT / "verl_sdpo" / "config" / "checks.py"
+# The page shows the options of loss and teacher in groups, each in the order of the class.
+GROUPS = {
+    "divergence": (
+        "credit_assignment",
+        "distillation_topk",
+        "distillation_support",
+        "distillation_add_tail",
+        "alpha",
+        "advantage_clip",
+        "is_clip",
+    ),
+    "policy_gradient": ("distillation_weight", "hybrid_policy_loss", "group_advantage_weight"),
+    "weights": ("sample_weighting", "token_weighting", "skip_first_tokens"),
+    "teacher_weights": (
+        "teacher_regularization",
+        "teacher_update_rate",
+        "teacher_update_every",
+        "teacher_warmup_steps",
+        "trust_region_mix",
+        "external_teacher_path",
+    ),
+    "generation": ("generation_by",),
+}
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -80,12 +103,17 @@ def yaml_settings(path: Path) -> list[Option]:
     return settings
 
 
-def refused_settings(path: Path) -> list[tuple[str, str]]:
-    """(key, why and what to set) of every rule of `_combination_faults`."""
+def refused_settings(path: Path, function_name: str) -> list[tuple[str, str]]:
+    """(key, why and what to set) of every rule that a function returns; `{KEY}` stays for our own options."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    [function] = [node for node in ast.walk(tree) if getattr(node, "name", None) == "_combination_faults"]
-    [rules] = [node.value for node in ast.walk(function) if isinstance(node, ast.AnnAssign)]
-    return [(rule.elts[0].value, rule.elts[2].value) for rule in rules.elts]
+    [function] = [node for node in ast.walk(tree) if getattr(node, "name", None) == function_name]
+    [rules] = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    return [(_key(rule.elts[0]), rule.elts[2].value) for rule in rules.elts]
+
+
+def _key(node: ast.expr) -> str:
+    # An f-string names one of our options: the table has its last part.
+    return node.value if isinstance(node, ast.Constant) else ast.literal_eval(ast.unparse(node)[1:]).rpartition(".")[2]
 
 
 def render(page: str) -> str:
@@ -96,11 +124,17 @@ def render(page: str) -> str:
     """
     config = ROOT / "verl_sdpo" / "config"
     tables = {
-        "loss_and_teacher": lambda: _options_table(dataclass_options(*LOSS_AND_TEACHER)),
+        **{
+            name: lambda keys=keys: _options_table([o for o in dataclass_options(*LOSS_AND_TEACHER) if o.key in keys])
+            for name, keys in GROUPS.items()
+        },
         "teachers_prompt": lambda: _options_table(dataclass_options(*TEACHERS_PROMPT)),
         "sdpo_yaml": lambda: _settings_table(yaml_settings(config / "sdpo.yaml")),
         "cpu_yaml": lambda: _settings_table(yaml_settings(config / "cpu.yaml")),
-        "refused": lambda: _refused_table(refused_settings(CHECKS)),
+        **{
+            name: lambda name=name: _refused_table(refused_settings(CHECKS, f"_{name}_rules"))
+            for name in ("teacher", "lora", "loss", "teacher_generation")
+        },
     }
     return _SECTION.sub(lambda section: section[1] + tables[section[2]]() + section[3], page)
 

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from verl_sdpo.algorithm.reprompt import build_teacher_messages, plan_reprompts
 from verl_sdpo.algorithm.reprompt_config import RECOMMENDED_BEHAVIOUR, RepromptConfig
 from verl_sdpo.config import flat_defaults
-from verl_sdpo.config.checks import check_run
+from verl_sdpo.config.checks import check_run, uses_sdpo
 from verl_sdpo.rewards import multiple_choice
 
 ROOT = Path(__file__).parents[1]
@@ -200,6 +200,8 @@ def test_the_parsed_options_and_settings_are_the_real_ones():
     made = generator()
     options = made.dataclass_options(*made.LOSS_AND_TEACHER) + made.dataclass_options(*made.TEACHERS_PROMPT)
     assert {option.key: yaml.safe_load(option.default) for option in options} == flat_defaults()
+    grouped = [key for keys in made.GROUPS.values() for key in keys]
+    assert sorted(grouped) == sorted(option.key for option in made.dataclass_options(*made.LOSS_AND_TEACHER))
     for name in ("sdpo", "cpu"):
         path = ROOT / "verl_sdpo" / "config" / f"{name}.yaml"
         loaded = {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "defaults"}
@@ -231,6 +233,20 @@ def test_the_papers_settings_compose_and_pass_the_checks(compose, block):
     config = compose("sdpo_trainer", *words[3:])
     check_run(config)
     assert config.actor_rollout_ref.actor.policy_loss.loss_mode == ("sdpo" if title.startswith("SDPO") else "vanilla")
+
+
+def test_the_overrides_of_the_recipes_compose_and_pass_the_checks(compose):
+    rows = rows_after(text_of("configuration.md"), "<!-- recipes")
+    assert len(rows) > 15
+    for name, cell in rows:
+        overrides = [
+            code if "." in code.split("=")[0] else f"actor_rollout_ref.actor.self_distillation.{code}"
+            for code in re.findall(r"`([^`]+)`", cell)
+        ]
+        assert all("=" in override for override in overrides), name
+        config = compose("sdpo_trainer", *overrides)
+        check_run(config)
+        assert uses_sdpo(config), name
 
 
 def test_the_configuration_file_of_ones_own_composes(tmp_path):

@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).parents[1]
 VERSION = "0.9.1"
 
 TRAINER = "trainer/ppo/v1/trainer_base.py"
+ALGORITHMS = "trainer/ppo/core_algos.py"
 SEPARATE = "trainer/ppo/v1/trainer_separate_async.py"
 WORKERS = "workers/engine_workers.py"
 ENGINE = "workers/engine/fsdp/transformer_impl.py"
@@ -38,6 +39,18 @@ SIGNATURES = [
     ("trainer/ppo/utils.py", "need_critic", "config", "main_sdpo calls it as verl's entry point does"),
     ("trainer/ppo/utils.py", "need_reference_policy", "config", "main_sdpo calls it as verl's entry point does"),
     ("utils/config.py", "validate_config", "config use_reference_policy use_critic", "main_sdpo calls it"),
+    (
+        "utils/tokenizer/tokenizer.py",
+        "hf_tokenizer",
+        "name_or_path correct_pad_token correct_gemma2 **kwargs",
+        "sdpo_trainers reads an external teacher's with it",
+    ),
+    (
+        "utils/fs.py",
+        "copy_to_local",
+        "src cache_dir filelock verbose always_recopy use_shm",
+        "sdpo_trainers fetches an external teacher with it",
+    ),
     ("utils/config.py", "omega_conf_to_dataclass", "config dataclass_type", "trainer and worker call it"),
     ("utils/device.py", "auto_set_device", "config", "main_sdpo calls it"),
     (PLATFORM, "get_platform", "", "main_sdpo asks it"),
@@ -49,6 +62,29 @@ SIGNATURES = [
     (TRAINER, "PPOTrainer._init_dataloader", "", "sdpo_trainers overrides it"),
     (TRAINER, "PPOTrainer._init_resource_pool_mgr", "", "sdpo_trainers overrides it to choose the worker"),
     (TRAINER, "PPOTrainer._update_actor", "batch metrics", "sdpo_trainers overrides it: the one step SDPO adds"),
+    (TRAINER, "PPOTrainer.init", "", "watching overrides it to read its options"),
+    (TRAINER, "PPOTrainer.step", "metrics timing_raw", "watching overrides it to count and to time"),
+    (
+        TRAINER,
+        "PPOTrainer._next_train_batch",
+        "num_prompts",
+        "sdpo_trainers overrides it: training's prompts, and no others, before they go to the rollout",
+    ),
+    (
+        TRAINER,
+        "PPOTrainer._balance_batch",
+        "batch metrics logging_prefix keep_minibatch",
+        "watching overrides it: the first step after sampling that no mode has of its own",
+    ),
+    (
+        TRAINER,
+        "PPOTrainer._compute_metrics",
+        "batch metrics timing_raw global_steps epoch",
+        "watching overrides it: the last step before the loggers",
+    ),
+    (TRAINER, "PPOTrainer._validate", "", "watching overrides it to keep the best checkpoint"),
+    (TRAINER, "PPOTrainer._save_checkpoint", "", "watching overrides it to save what was spent"),
+    (TRAINER, "PPOTrainer._load_checkpoint", "", "watching overrides it to load what was spent"),
     (
         SEPARATE,
         "PPOTrainerSeparateAsync._init_resource_pool_mgr",
@@ -77,6 +113,40 @@ SIGNATURES = [
     ),
     ("tools/tool_registry.py", "load_all_tools", "tool_config_path function_tool_path", "prompt_renderer calls it"),
     ("utils/import_utils.py", "resolve_config_path", "config_path", "prompt_renderer calls it"),
+    (TRAINER, "PPOTrainer._compute_advantage", "batch metrics", "sdpo_trainers overrides it to reprompt before"),
+    (ALGORITHMS, "register_adv_est", "name_or_enum", "advantage_estimator registers with it"),
+    (
+        ALGORITHMS,
+        "compute_grpo_outcome_advantage",
+        "token_level_rewards response_mask index epsilon norm_adv_by_std_in_grpo config",
+        "advantage_estimator calls it for the hybrid",
+    ),
+    (ALGORITHMS, "get_policy_loss_fn", "name", "policy_terms asks it for the other loss"),
+    (
+        ALGORITHMS,
+        "compute_policy_loss_vanilla",
+        "old_log_prob log_prob advantages response_mask loss_agg_mode config rollout_is_weights",
+        "policy_terms calls any of verl's losses with these",
+    ),
+    (ALGORITHMS, "kl_penalty", "logprob ref_logprob kl_penalty", "policy_terms calls it"),
+    (
+        ALGORITHMS,
+        "agg_loss",
+        "loss_mat loss_mask loss_agg_mode dp_size batch_num_tokens global_batch_size loss_scale_factor",
+        "policy_terms calls it",
+    ),
+    (
+        "workers/engine/base.py",
+        "EngineRegistry.new",
+        "cls model_type backend *args **kwargs",
+        "teacher_choice calls it",
+    ),
+    (
+        "single_controller/base/decorator.py",
+        "make_nd_compute_dataproto_dispatch_fn",
+        "mesh_name",
+        "sdpo_worker's compute_teacher_log_prob is dispatched by it",
+    ),
     (WORKERS, "TrainingWorker.set_loss_fn", "loss_fn", "sdpo_worker calls it"),
     (WORKERS, "TrainingWorker.train_mini_batch", "data", "sdpo_worker overrides it: teacher pass and EMA around it"),
     (WORKERS, "TrainingWorker.train_batch", "data", "sdpo_worker overrides it to leave empty mini-batches out"),
@@ -149,13 +219,75 @@ CODE = [
     ),
     (TRAINER, "TRAINER_REGISTRY: dict[str, type[PPOTrainer]] = {}", "main_sdpo writes into it"),
     (TRAINER, "batch = self._update_actor(batch, metrics=metrics)", "how sdpo_trainers' step is called"),
+    (TRAINER, "batch = self._next_train_batch(num_prompts)", "where async modes get their prompts"),
+    (TRAINER, "batch = self._next_train_batch() self._submit_batch_to_rollout(batch)", "where sync gets its prompts"),
+    (TRAINER, "for batch_dict in self.val_dataloader:", "validation gets its prompts elsewhere"),
+    (
+        TRAINER,
+        "batch = self._balance_batch(batch, metrics=metrics) # 4. compute old_log_prob",
+        "sdpo_trainers gives samples their own prompts back before anything is computed",
+    ),
+    (TRAINER, "batch = upsample_batch_to_divisible_size(batch, batch_multiple,", "padding copies a sample after that"),
     (
         TRAINER,
         "self.role_worker_mapping[role] = ray.remote(ActorRolloutRefWorker)",
         "sdpo_trainers replaces the worker",
     ),
     (TRAINER, "self.tokenizer = model_config.tokenizer", "sdpo_trainers decodes with it"),
+    (TRAINER, "is_last_step = self.global_steps >= self.total_training_steps", "watching ends a run by lowering it"),
+    (TRAINER, "and self.global_steps <= self.total_training_steps:", "a run whose budget is spent makes no step"),
+    (TRAINER, "is_last_step or self.global_steps % self.config.trainer.save_freq == 0", "the last step is saved"),
+    (TRAINER, "is_last_step or self.global_steps % self.config.trainer.test_freq == 0", "and validated"),
+    (TRAINER, 'with marked_timer("step", self.timing_raw):', "watching sums this time"),
+    (TRAINER, "batch = self.step(metrics, self.timing_raw)", "watching's step comes before saving"),
+    (TRAINER, "self._compute_metrics(batch, metrics, self.timing_raw,", "it comes after validation, once a step"),
+    (
+        TRAINER,
+        'os.path.join(self.config.trainer.default_local_dir, f"global_step_{self.global_steps}")',
+        "where watching finds a checkpoint",
+    ),
+    (
+        TRAINER,
+        "self.total_training_steps = total_training_steps",
+        "set before _load_checkpoint, after which watching may lower it",
+    ),
+    (TRAINER, 'global_step_folder.split("global_step_")[-1]', "why a best checkpoint's folder has that name"),
+    (
+        "utils/checkpoint/fsdp_checkpoint_manager.py",
+        'f"model_world_size_{self.world_size}_rank_{self.rank}.pt"',
+        "names",
+    ),
     (TRAINER, "self.timing_raw = {}", "sdpo_trainers times its step"),
+    (TRAINER, "batch = self._compute_advantage(batch, metrics=metrics)", "how sdpo_trainers' override is called"),
+    (TRAINER, 'data.batch["token_level_rewards"] = data.batch["token_level_scores"]', "the estimator's rewards"),
+    (
+        "trainer/ppo/v1/utils.py",
+        "if adv_estimator != core_algos.AdvantageEstimator.GRPO: return compute_advantage(",
+        "sdpo's estimator gets every row of the batch",
+    ),
+    (
+        "trainer/ppo/ray_trainer.py",
+        "adv_estimator_fn = core_algos.get_adv_estimator_fn(adv_estimator) adv_kwargs = { "
+        '"token_level_rewards": data.batch["token_level_rewards"], '
+        '"response_mask": data.batch["response_mask"], "config": config, }',
+        "what the estimator is called with",
+    ),
+    ("trainer/ppo/ray_trainer.py", 'adv_kwargs["index"] = data.non_tensor_batch["uid"]', "the estimator's groups"),
+    (ALGORITHMS, "POLICY_LOSS_REGISTRY: dict[str, PolicyLossFn] = {}", "main_sdpo asks it for a loss's name"),
+    (ALGORITHMS, "ADV_ESTIMATOR_REGISTRY: dict[str, Any] = {}", "the estimator stands in it"),
+    (
+        "workers/utils/losses.py",
+        "policy_loss -= entropy_coeff * entropy_loss",
+        "policy_terms adds the terms up as verl does",
+    ),
+    ("workers/utils/losses.py", "policy_loss += kl_loss * config.kl_loss_coef", "policy_terms adds the same"),
+    (
+        "workers/utils/losses.py",
+        'config.global_batch_info["batch_num_tokens"] = data["batch_num_tokens"]',
+        "policy_terms sets the counts that verl's losses read",
+    ),
+    ("workers/config/model.py", "class HFModelConfig(BaseConfig):", "teacher_choice loads the external teacher by it"),
+    (ENGINE, "offload_policy = CPUOffloadPolicy(pin_memory=True)", "why adaptations replaces the policy on a CPU"),
     (TRAINER, 'rename_dict(output["metrics"], "actor/")', "sdpo_trainers takes the prefix off again"),
     (TRAINER, 'output.pop("actor/mfu")', "sdpo_worker's metrics must have it"),
     ("trainer/ppo/v1/replay_buffer.py", "class ReplayBufferAsync(ReplayBuffer)", "it inherits poll_interval"),
@@ -163,6 +295,12 @@ CODE = [
     (SEPARATE, "ray.remote(DetachActorWorker)", "why separate_async has a worker of its own"),
     (SEPARATE, "self.actor_rollout_wg.save_model_to_cpu(", "what that worker must be able to do"),
     ("trainer/ppo/v1/agent_loop_tq.py", "field.update(kwargs)", "dataset columns are stored with a sample"),
+    ("trainer/ppo/v1/agent_loop_tq.py", 'field["input_ids"] = input_ids', "batch_fields writes it anew"),
+    ("trainer/ppo/v1/agent_loop_tq.py", 'field["position_ids"] = position_ids', "batch_fields writes it anew"),
+    ("trainer/ppo/v1/agent_loop_tq.py", '"prompt_len": prompt_len,', "batch_fields writes the tag anew"),
+    ("trainer/ppo/v1/agent_loop_tq.py", '"seq_len": prompt_len + response_len,', "and this one"),
+    (AGENT_LOOP, 'output["prompts"] = torch.tensor(output.pop("prompt_ids")', "batch_fields writes it anew"),
+    (AGENT_LOOP, "return prompt_ids[-prompt_length:]", "teacher_generation cuts a long question there"),
     ("trainer/ppo/v1/agent_loop_tq.py", '["reward_extra_info"]', "batch_fields reads feedback there"),
     ("trainer/ppo/padding_utils.py", "is_padding=True", "batch_fields reads the tag"),
     (AGENT_LOOP, 'self.data_config.get("apply_chat_template_kwargs", {})', "prompt_renderer takes the same"),
@@ -208,7 +346,7 @@ CODE = [
 # verl's file, class, and the members that must be there.
 MEMBERS = [
     ("trainer/ppo/utils.py", "Role", {"Actor", "ActorRollout", "ActorRolloutRef", "RefPolicy"}),
-    ("utils/metric/utils.py", "AggregationType", {"SUM", "MAX"}),
+    ("utils/metric/utils.py", "AggregationType", {"SUM", "MAX", "MEAN"}),
 ]
 
 

@@ -3,7 +3,8 @@
 """`python -m verl_sdpo.main_sdpo <overrides>`: train with SDPO, or with any loss of verl's, on verl's V1 trainer.
 
 The configuration is verl's `ppo_trainer` plus `actor_rollout_ref.actor.self_distillation`; `--config-name
-sdpo_trainer_cpu` is the same for a machine without a GPU. With another loss than `sdpo` verl's own classes run.
+sdpo_trainer_cpu` is the same for a machine without a GPU. Where SDPO is neither the loss nor the advantage estimator,
+verl's own classes run.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from verl_sdpo.config import flat_defaults
 from verl_sdpo.config.checks import ConfigError, check_run, uses_sdpo
+from verl_sdpo.config.self_distillation import KEY
 from verl_sdpo.platforms.cpu import platform_selection
 
 EXIT_CONFIG = 2
@@ -39,11 +41,11 @@ def register_config() -> None:
 def _compose_and_run(config: DictConfig) -> None:
     try:
         check_run(config)
+        run(config)
     except ConfigError as error:
         for fault in error.faults:
             print(f"config error: {fault}", file=sys.stderr)
         sys.exit(EXIT_CONFIG)
-    run(config)
 
 
 def run(config: DictConfig) -> None:
@@ -56,9 +58,20 @@ def run(config: DictConfig) -> None:
     from verl.utils.device import auto_set_device
 
     auto_set_device(config)
+    check_policy_loss(config)
     for_verl(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
     run_ppo(config, task_runner_class=task_runner_class())
+
+
+def check_policy_loss(config: DictConfig) -> None:
+    """Raise ConfigError if verl does not know the other loss of a hybrid. Only verl can say, once it is imported."""
+    from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY
+
+    name = OmegaConf.select(config, f"{KEY}.hybrid_policy_loss")
+    if uses_sdpo(config) and name not in POLICY_LOSS_REGISTRY:
+        known = ", ".join(sorted(POLICY_LOSS_REGISTRY))
+        raise ConfigError([f"{KEY}.hybrid_policy_loss={name!r} is not one of verl's losses: choose one of {known}"])
 
 
 def prepare_cpu(config: DictConfig) -> None:
@@ -118,16 +131,18 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
     """Let verl's registry answer with SDPO's trainer for the run's mode, and set the replay buffer's pace.
 
     A mode of our own would not do: verl's base class branches on the literal "sync". verl's buffer waits
-    `poll_interval` seconds between two looks, an attribute that no key of verl's reaches.
+    `poll_interval` seconds between two looks, an attribute that no key of verl's reaches. With another loss than SDPO's
+    the trainer is verl's own with `Watching` before it.
     """
     from verl.trainer.ppo.v1 import trainer_base
 
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
+    from verl_sdpo.trainer.watching import Watching
 
     mode = config.trainer.v1.trainer_mode
-    base = SDPO_TRAINERS[mode] if uses_sdpo(config) else trainer_base.get_trainer_cls(mode)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Watching, trainer_base.get_trainer_cls(mode))
 
-    class PacedTrainer(base):
+    class PacedTrainer(*bases):
         def _build_replay_buffer(self):
             replay_buffer = super()._build_replay_buffer()
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval

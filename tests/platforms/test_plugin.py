@@ -17,6 +17,7 @@ import verl
 from importlib import metadata
 from verl.plugin.platform import PlatformRegistry, platform_manager
 from verl.utils import distributed
+import torch.distributed.fsdp
 
 def version(name):
     try:
@@ -31,6 +32,7 @@ report = {
     "vllm": version("vllm"),
     "unknown": version("a distribution that nobody has"),
     "process group": distributed.initialize_global_process_group_ray.__module__,
+    "offload policy": torch.distributed.fsdp.CPUOffloadPolicy.__module__,
     "finders": sum(type(finder).__module__.startswith("verl_sdpo") for finder in sys.meta_path),
     "variables": {name: os.environ.get(name) for name in ("VERL_ENGINE_DEVICE", "VLLM_TARGET_DEVICE")},
     "platform": verl.plugin.platform.get_platform().device_name,
@@ -42,8 +44,14 @@ if report["platform"] == "cpu":
     distributed.initialize_global_process_group_ray(timeout_second=200)
     report |= {"backend": torch.distributed.get_backend(), "name": device.get_device_name()}
     from verl_sdpo.platforms.cpu import adaptations
+    policy = torch.distributed.fsdp.CPUOffloadPolicy
     adaptations.install()
+    from verl.workers.engine.fsdp import transformer_impl
     report |= {
+        "offload policy stays": torch.distributed.fsdp.CPUOffloadPolicy is policy,
+        "offload policy's bases": [base.__module__ for base in policy.__mro__[1:-1]],
+        "offload policy pins": [policy(pin_memory=True).pin_memory, policy().pin_memory],
+        "verl's offload policy": transformer_impl.CPUOffloadPolicy is policy,
         "finders after two installations": sum(type(f).__module__.startswith("verl_sdpo") for f in sys.meta_path),
         "wraps verl's own": distributed.initialize_global_process_group_ray.__closure__[0].cell_contents.__module__,
     }
@@ -83,6 +91,12 @@ def test_with_the_variable_a_process_that_imports_verl_is_ready_for_the_cpu(tmp_
     assert found["variables"] == {"VERL_ENGINE_DEVICE": "cuda", "VLLM_TARGET_DEVICE": "cpu"}
     assert found["finders"] == found["finders after two installations"] == 1
     assert found["wraps verl's own"] == "verl.utils.distributed"
+    # verl's reference model asks for pinned memory, which torch has none of here. FSDP2 knows the policy by its base.
+    assert found["offload policy"] == "verl_sdpo.platforms.cpu.adaptations"
+    assert found["offload policy pins"] == [False, False]
+    assert found["offload policy stays"]
+    assert found["offload policy's bases"][0].startswith("torch.distributed.fsdp")
+    assert found["verl's offload policy"]
     assert "Traceback" not in errors
 
 
@@ -93,6 +107,7 @@ def test_without_the_variable_nothing_in_the_process_is_changed(tmp_path):
     assert not found["is detected"]
     assert found["platform"] != "cpu"
     assert found["process group"] == "verl.utils.distributed"
+    assert found["offload policy"].startswith("torch.distributed.fsdp")
     assert found["finders"] == 0
     assert found["variables"] == {"VERL_ENGINE_DEVICE": None, "VLLM_TARGET_DEVICE": None}
     assert "Traceback" not in errors

@@ -8,7 +8,9 @@ import torch
 from tensordict import NonTensorStack, TensorDict
 from transfer_queue import KVBatchMeta
 
-from verl_sdpo.trainer.batch_fields import read_rollouts, write_teacher_inputs
+from verl_sdpo.algorithm.sample_weights import SampleWeights
+from verl_sdpo.trainer.batch_fields import read_evidence, read_rollouts, write_teacher_inputs
+from verl_sdpo.trainer.teacher_batch import TeacherBatch
 
 IM_END = 256
 
@@ -165,19 +167,44 @@ def test_one_sample_is_read_as_many_are(put_in_queue, container, tokenizer):
 
 def test_teacher_inputs_are_stored_with_their_samples_and_named_to_the_workers(put_in_queue):
     queue = put_in_queue({"uid": ["a", "b", "c"]})
-    batch = write_teacher_inputs(meta(3), [[5, 6, 7], None, [8]])
+    batch = write_teacher_inputs(meta(3), TeacherBatch([[5, 6, 7], None, [8]], None, {}))
     rows = [row.tolist() for row in queue.written["teacher_input_ids"].unbind()]
     assert rows[0] == [5, 6, 7]
     assert rows[2] == [8]
     assert queue.written["teacher_input_ids"].dtype == torch.int64
     assert queue.written["self_distillation_mask"].tolist() == [1.0, 0.0, 1.0]
+    # Without weights there are no fields of weights: the workers then count all samples alike.
+    assert set(queue.written.keys()) == {"teacher_input_ids", "self_distillation_mask"}
     assert {"teacher_input_ids", "self_distillation_mask"} <= set(batch.fields)
     assert batch.keys == meta(3).keys
+
+
+def test_weights_are_stored_with_their_samples_and_named_to_the_workers(put_in_queue):
+    queue = put_in_queue({})
+    weights = SampleWeights(distillation=[0.5, 0.0, 1.5], policy_gradient=[1.0, 1.0, 0.0])
+    batch = write_teacher_inputs(meta(3), TeacherBatch([[5], None, [8]], weights, {}))
+    assert queue.written["self_distillation_weight"].tolist() == [0.5, 0.0, 1.5]
+    assert queue.written["policy_gradient_weight"].tolist() == [1.0, 1.0, 0.0]
+    assert {"self_distillation_weight", "policy_gradient_weight"} <= set(batch.fields)
+
+
+def test_the_evidence_is_padded_on_the_right_with_zeros(put_in_queue):
+    put_in_queue(
+        {
+            "old_log_probs": jagged([[-1.0, -2.0, -3.0], [-4.0]], torch.float32),
+            "teacher_log_probs": jagged([[-1.5, 0.0, -2.5], [-3.5]], torch.float32),
+            "teacher_target_mask": jagged([[1, 0, 1], [1]]),
+        }
+    )
+    evidence = read_evidence(meta(2))
+    assert evidence.student_log_probs.tolist() == [[-1.0, -2.0, -3.0], [-4.0, 0.0, 0.0]]
+    assert evidence.teacher_log_probs.tolist() == [[-1.5, 0.0, -2.5], [-3.5, 0.0, 0.0]]
+    assert evidence.target_mask.tolist() == [[1, 0, 1], [1, 0, 0]]
 
 
 def test_rows_without_a_target_are_not_empty(put_in_queue):
     # Nobody reads them, yet TransferQueue's rows must not be empty.
     queue = put_in_queue({})
-    write_teacher_inputs(meta(2), [None, None])
+    write_teacher_inputs(meta(2), TeacherBatch([None, None], None, {}))
     assert queue.written["teacher_input_ids"].offsets().diff().min() > 0
     assert queue.written["self_distillation_mask"].tolist() == [0.0, 0.0]

@@ -5,19 +5,22 @@
 import inspect
 import logging
 
+import numpy as np
 import pytest
 import torch
 from tensordict import NonTensorStack
 from transfer_queue import KVBatchMeta
 from transformers import Qwen3Config
+from verl.trainer.ppo.core_algos import get_adv_estimator_fn
 from verl.trainer.ppo.utils import Role
 from verl.trainer.ppo.v1 import PPOTrainer, get_trainer_cls, trainer_base
 
 from verl_sdpo import main_sdpo
 from verl_sdpo.config import SelfDistillationConfig
 from verl_sdpo.config.checks import TRAINER_MODES, check_run
+from verl_sdpo.trainer.advantage_estimator import ESTIMATOR
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
-from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS, _SelfDistillation
+from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS, _SelfDistillation, learns_without_targets
 
 # What verl itself asks of a configuration of each mode.
 NEEDED = {
@@ -58,7 +61,7 @@ def test_a_trainer_is_verls_of_its_mode_with_sdpos_steps_before_it(mode):
     order = ours.__mro__
     assert order.index(_SelfDistillation) < order.index(verls) < order.index(PPOTrainer)
     own = {name for name in vars(_SelfDistillation) if inspect.isfunction(vars(_SelfDistillation)[name])}
-    assert {"_init_resource_pool_mgr", "_init_tokenizer", "_update_actor"} <= own
+    assert {"_init_resource_pool_mgr", "_init_tokenizer", "_compute_advantage", "_update_actor"} <= own
     for name in own:
         assert getattr(ours, name) is vars(_SelfDistillation)[name]
     for name, method in vars(verls).items():
@@ -125,13 +128,15 @@ def jagged(rows, dtype=torch.int64):
 
 @pytest.fixture
 def step(compose, tokenizer, put_in_queue, monkeypatch):
-    """`step(scores, feedback)`: `_update_actor` on a group of rollouts, with verl's update replaced by a record."""
+    """`step(scores, feedback)`: advantages and update of a group of rollouts, with verl's replaced by records."""
 
-    def run(scores, feedback, prompt_ids=None, padding=()):
+    def run(scores, feedback, prompt_ids=None, padding=(), overrides=(), options=None):
         trainer = object.__new__(SDPO_TRAINERS["sync"])
+        trainer.config = compose("sdpo_trainer_cpu", *overrides)
         trainer.tokenizer, trainer.timing_raw, trainer.global_steps = tokenizer, {}, 5
-        trainer.self_distillation, trainer.row_metrics = SelfDistillationConfig(), {"data/train_rows": 4}
-        trainer.prompt_renderer = PromptRenderer(compose("sdpo_trainer_cpu"), tokenizer, "qwen3")
+        trainer.self_distillation = SelfDistillationConfig.from_flat(options or {})
+        trainer.row_metrics = {"data/train_rows": 4}
+        trainer.prompt_renderer = PromptRenderer(trainer.config, tokenizer, "qwen3")
         messages = [{"role": "user", "content": "Q"}]
         prompt_ids = prompt_ids or trainer.prompt_renderer(messages)
         num_samples = len(scores)
@@ -145,20 +150,44 @@ def step(compose, tokenizer, put_in_queue, monkeypatch):
                 "responses": jagged([[64, 65]] * num_samples),
                 "loss_mask": jagged([[1, 1]] * num_samples),
                 "rm_scores": jagged([[0.0, score] for score in scores], torch.float32),
+                "old_log_probs": jagged([[-1.0, -2.0]] * num_samples, torch.float32),
                 "extra_fields": NonTensorStack(*[{"reward_extra_info": {"feedback": text}} for text in feedback]),
             }
         )
-        updates = []
+        trainer.calls, updates = [], []
+
+        class Workers:
+            def compute_teacher_log_prob(self, batch):
+                trainer.calls.append(("teacher", batch, set(queue.columns) | set(queue.written.keys())))
+                mask = [[int(m)] * 2 for m in queue.written["self_distillation_mask"]]
+                queue.columns["teacher_target_mask"] = jagged(mask)
+                queue.columns["teacher_log_probs"] = jagged([[-0.5, -4.0]] * num_samples, torch.float32)
+
+        trainer.actor_rollout_wg = Workers()
+
+        def advantages(self, batch, metrics):
+            made = None
+            if self.config.algorithm.adv_estimator == "sdpo":
+                ones = torch.ones(num_samples, 2)
+                rewards = torch.tensor([[0.0, score] for score in scores])
+                index = np.array(["q"] * num_samples, dtype=object)
+                estimator = get_adv_estimator_fn("sdpo")
+                made, _ = estimator(token_level_rewards=rewards, response_mask=ones, config={}, index=index)
+            trainer.calls.append(("advantages", batch, made))
+            return batch
 
         def update(self, batch, metrics):
+            trainer.calls.append(("update", batch, None))
             updates.append(batch)
             metrics |= {"actor/self_distillation/loss": 0.5, "actor/grad_norm": 2.0, "perf/mfu/actor": 0.1}
             return batch
 
+        monkeypatch.setattr(PPOTrainer, "_compute_advantage", advantages)
         monkeypatch.setattr(PPOTrainer, "_update_actor", update)
         tags = [{"is_padding": number in padding} for number in range(num_samples)]
         batch = KVBatchMeta(keys=[f"q_{number}" for number in range(num_samples)], tags=tags, partition_id="train")
         metrics = {"critic/score/mean": 0.25}
+        batch = trainer._compute_advantage(batch, metrics=metrics)
         returned = trainer._update_actor(batch, metrics=metrics)
         return returned, metrics, updates, queue, trainer
 
@@ -218,18 +247,100 @@ def test_padding_is_not_what_the_rendering_is_checked_with(step):
     assert metrics["self_distillation/target_sample_fraction"] == 1.0
 
 
+def test_the_teachers_inputs_are_stored_before_advantages_are_made(step):
+    *_, queue, trainer = step([1.0, 0.0], [None, None])
+    assert [name for name, *_ in trainer.calls] == ["advantages", "update"]
+    assert all(batch.fields for _, batch, _ in trainer.calls)
+    assert "reprompt" in trainer.timing_raw
+    assert "teacher" not in trainer.timing_raw
+
+
+AS_ESTIMATOR = ("actor_rollout_ref.actor.policy_loss.loss_mode=vanilla", "algorithm.adv_estimator=sdpo")
+
+
+def test_with_sdpos_estimator_the_teacher_speaks_before_verl_makes_advantages(step):
+    _, metrics, updates, _, trainer = step([1.0, 0.0], [None, None], overrides=AS_ESTIMATOR)
+    assert [name for name, *_ in trainer.calls] == ["teacher", "advantages", "update"]
+    _, asked, fields = trainer.calls[0]
+    assert {"teacher_input_ids", "self_distillation_mask", "old_log_probs"} <= fields
+    assert {"teacher_input_ids", "self_distillation_mask"} <= set(asked.fields)
+    # The success has no target; the failure has log q - log p of each token.
+    assert torch.allclose(trainer.calls[1][2], torch.tensor([[0.0, 0.0], [0.5, -2.0]]))
+    assert len(updates) == 1
+    assert metrics["self_distillation/advantage"] == pytest.approx(-0.75)
+    assert metrics["self_distillation/advantage_abs_max"] == pytest.approx(2.0)
+    assert "teacher" in trainer.timing_raw
+    assert (ESTIMATOR._evidence, ESTIMATOR._options) == (None, None)
+
+
+def test_the_teacher_speaks_at_the_rollouts_temperature(step):
+    *_, trainer = step([1.0, 0.0], [None, None], overrides=(*AS_ESTIMATOR, "actor_rollout_ref.rollout.temperature=0.6"))
+    assert trainer.calls[0][1].extra_info.get("temperature") == 0.6
+
+
+def test_a_batch_without_targets_has_advantages_of_zero_and_no_update(step):
+    _, metrics, updates, _, trainer = step([0.0, 0.0], [None, None], overrides=AS_ESTIMATOR)
+    assert updates == []
+    assert torch.equal(trainer.calls[1][2], torch.zeros(2, 2))
+    assert metrics["self_distillation/advantage"] == metrics["self_distillation/advantage_abs_max"] == 0.0
+    assert metrics["self_distillation/empty_target_batch"] == 1.0
+
+
+ESTIMATOR_ALONE, LOSS = ("vanilla", "sdpo"), ("sdpo", "grpo")
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "learns"),
+    [
+        (LOSS, {}, False),
+        (LOSS, {"distillation_weight": 0.999}, True),
+        (LOSS, {"distillation_weight": 0.0}, True),
+        # The weight of GRPO's advantages is about the estimator only.
+        (LOSS, {"group_advantage_weight": 1.0}, False),
+        (ESTIMATOR_ALONE, {}, False),
+        (ESTIMATOR_ALONE, {"distillation_weight": 0.5}, False),
+        (ESTIMATOR_ALONE, {"group_advantage_weight": 0.001}, True),
+        (ESTIMATOR_ALONE, {"group_advantage_weight": 1.0}, True),
+        (("sdpo", "sdpo"), {"distillation_weight": 0.5}, False),
+        (("sdpo", "sdpo"), {"distillation_weight": 0.5, "group_advantage_weight": 0.9}, True),
+    ],
+    ids=str,
+)
+def test_without_targets_a_run_learns_if_rewards_reach_its_loss(step, run, options, learns):
+    loss_mode, estimator = run
+    overrides = (f"actor_rollout_ref.actor.policy_loss.loss_mode={loss_mode}", f"algorithm.adv_estimator={estimator}")
+    _, metrics, updates, _, trainer = step([0.0, 0.0], [None, None], overrides=overrides, options=options)
+    assert learns_without_targets(trainer.config, trainer.self_distillation) is learns
+    assert len(updates) == int(learns)
+    assert metrics["self_distillation/empty_target_batch"] == 1.0
+
+
+def test_weights_of_samples_go_to_the_workers(step):
+    options = {"sample_weighting": "success_routing", "distillation_weight": 0.5}
+    *_, queue, _ = step([1.0, 1.0, 0.0], [None, None, None], options=options)
+    assert queue.written["self_distillation_weight"].tolist() == [0.0, 0.0, 1.0]
+    assert queue.written["policy_gradient_weight"].tolist() == [1.0, 1.0, 0.0]
+    assert queue.written["self_distillation_mask"].tolist() == [0.0, 0.0, 1.0]
+
+
 @EVERY_MODE
-@pytest.mark.parametrize("loss_mode", ["sdpo", "vanilla"])
-def test_verls_task_runner_gets_sdpos_trainer_and_verls_own_for_other_losses(config_of, monkeypatch, mode, loss_mode):
+@pytest.mark.parametrize(("loss_mode", "estimator"), [("sdpo", "grpo"), ("vanilla", "grpo"), ("vanilla", "sdpo")])
+def test_verls_task_runner_gets_sdpos_trainer_and_verls_own_for_other_losses(
+    config_of, monkeypatch, mode, loss_mode, estimator
+):
+    is_sdpo = "sdpo" in (loss_mode, estimator)
     stock = get_trainer_cls(mode)
     monkeypatch.setattr(trainer_base, "TRAINER_REGISTRY", dict(trainer_base.TRAINER_REGISTRY))
     config = config_of(
-        mode, f"actor_rollout_ref.actor.policy_loss.loss_mode={loss_mode}", "trainer.v1.replay_poll_interval=0.125"
+        mode,
+        f"actor_rollout_ref.actor.policy_loss.loss_mode={loss_mode}",
+        f"algorithm.adv_estimator={estimator}",
+        "trainer.v1.replay_poll_interval=0.125",
     )
     main_sdpo._use_sdpo_trainers(config)
     chosen = get_trainer_cls(mode)
-    assert issubclass(chosen, SDPO_TRAINERS[mode] if loss_mode == "sdpo" else stock)
-    assert issubclass(chosen, _SelfDistillation) == (loss_mode == "sdpo")
+    assert issubclass(chosen, SDPO_TRAINERS[mode] if is_sdpo else stock)
+    assert issubclass(chosen, _SelfDistillation) == is_sdpo
     assert chosen(config).replay_buffer.poll_interval == 0.125
 
 

@@ -190,3 +190,54 @@ def test_special_tokens_written_in_feedback_stay_text(tokenizer, render, token):
     plain = build_teacher_batch([rollout(feedback="Output: x")], [[1]], RepromptConfig(), render, special)
     written = build_teacher_batch([rollout(feedback=f"Output: {token} x")], [[1]], RepromptConfig(), render, special)
     assert written.input_ids[0].count(special_id) == plain.input_ids[0].count(special_id)
+
+
+# Weights of samples
+
+
+def weighted(kind, rollouts, render):
+    return build_teacher_batch(rollouts, [[1]] * len(rollouts), RepromptConfig(), render, sample_weighting=kind)
+
+
+def test_without_a_weighting_there_are_no_weights(render):
+    assert weighted(None, [rollout("a", 1.0), rollout("a", 0.0)], render).weights is None
+
+
+def test_success_routing_takes_the_successes_targets(render):
+    rollouts = [rollout("a", 1.0), rollout("a", 1.0), rollout("a", 0.0), rollout("b", 0.0)]
+    plain, routed = weighted(None, rollouts, render), weighted("success_routing", rollouts, render)
+    assert plain.has_target == [True, True, True, False]
+    assert routed.has_target == [False, False, True, False]
+    assert routed.input_ids[2] == plain.input_ids[2]
+    assert routed.weights.distillation == [0.0, 0.0, 1.0, 1.0]
+    assert routed.weights.policy_gradient == [1.0, 1.0, 0.0, 0.0]
+    assert routed.metrics[PREFIX + "target_sample_fraction"] == 0.25
+    same = {name for name in plain.metrics if plain.metrics[name] == routed.metrics[name]}
+    assert set(plain.metrics) - same == {PREFIX + "target_sample_fraction"}
+
+
+def test_pass_rates_weigh_groups_and_leave_the_certain_ones_out(render):
+    half = [rollout("half", 1.0), rollout("half", 0.0, "f")]
+    quarter = [rollout("quarter", float(number == 0), "f") for number in range(4)]
+    none = [rollout("none", 0.0, "f"), rollout("none", 0.0, "f")]
+    batch = weighted("pass_rate", half + quarter + none, render)
+    roots = [0.5] * 2 + [0.1875**0.5] * 4 + [0.0] * 2
+    # Seven have something to show: all but the lone success of "half", to which nobody said anything.
+    mean = sum(roots[1:]) / 7
+    assert batch.weights.distillation == pytest.approx([root / mean for root in roots])
+    assert batch.weights.policy_gradient == [1.0] * 8
+    assert batch.has_target == [False] + [True] * 5 + [False] * 2
+
+
+@pytest.mark.parametrize("kind", ["success_routing", "pass_rate"])
+@pytest.mark.parametrize("place", [0, 2])
+def test_padding_has_no_weight_and_gives_nobody_else_any(render, kind, place):
+    rollouts = [rollout("a", 1.0), rollout("a", 0.0), rollout("b", 0.0, "f"), rollout("b", 1.0)]
+    copy = rollout("a", 1.0, "f", is_padding=True)
+    without = weighted(kind, rollouts, render)
+    padded = weighted(kind, rollouts[:place] + [copy] * 2 + rollouts[place:], render)
+    for name in ("distillation", "policy_gradient"):
+        weights, expected = getattr(padded.weights, name), getattr(without.weights, name)
+        assert weights[place : place + 2] == [0.0, 0.0]
+        assert weights[:place] + weights[place + 2 :] == expected
+    assert padded.metrics == without.metrics

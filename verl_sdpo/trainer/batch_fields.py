@@ -8,13 +8,18 @@ kinds, depending on its storage.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 import transfer_queue as tq
-from tensordict import TensorDict
+from tensordict import NonTensorStack, TensorDict
 from transfer_queue import KVBatchMeta
+
+from verl_sdpo.trainer.advantage_estimator import Evidence
+from verl_sdpo.trainer.teacher_batch import TeacherBatch
+from verl_sdpo.trainer.teacher_generation import GeneratedSample
 
 # `extra_fields` carries what the reward function returned besides the score; the last two are columns of the dataset.
 _FIELDS = [
@@ -28,6 +33,8 @@ _FIELDS = [
     "privileged_context",
     "extra_info",
 ]
+# With generation_by=teacher: the question, while `raw_prompt` is what the rollout is asked.
+_STUDENT_PROMPT = "student_prompt"
 # Rows of samples without a target, which nobody reads: TransferQueue's rows must not be empty.
 _NO_TEACHER_INPUT = [0]
 
@@ -67,20 +74,101 @@ def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, An
     return rollouts, prompt_ids, response_ids
 
 
-def write_teacher_inputs(batch: KVBatchMeta, input_ids: Sequence[list[int] | None]) -> KVBatchMeta:
-    """Store `teacher_input_ids`, jagged `(bsz, *)`, and `self_distillation_mask` `(bsz,)`, with the batch's samples.
+def write_teacher_inputs(batch: KVBatchMeta, teacher_batch: TeacherBatch) -> KVBatchMeta:
+    """Store what the workers need of `teacher_batch` with the batch's samples.
+
+    `teacher_input_ids`, jagged `(bsz, *)`, and `self_distillation_mask` `(bsz,)`; where samples are weighted also
+    `self_distillation_weight` and `policy_gradient_weight`, both `(bsz,)`.
 
     Returns the batch that knows of them: workers are handed the fields that it names.
     """
+    input_ids = teacher_batch.input_ids
     rows = [torch.tensor(_NO_TEACHER_INPUT if ids is None else ids, dtype=torch.int64) for ids in input_ids]
-    fields = TensorDict(
-        {
-            "teacher_input_ids": torch.nested.as_nested_tensor(rows, layout=torch.jagged),
-            "self_distillation_mask": torch.tensor([float(ids is not None) for ids in input_ids]),
-        },
-        batch_size=len(batch),
+    fields = {
+        "teacher_input_ids": torch.nested.as_nested_tensor(rows, layout=torch.jagged),
+        "self_distillation_mask": torch.tensor([float(ids is not None) for ids in input_ids]),
+    }
+    if teacher_batch.weights is not None:
+        fields["self_distillation_weight"] = torch.tensor(teacher_batch.weights.distillation)
+        fields["policy_gradient_weight"] = torch.tensor(teacher_batch.weights.policy_gradient)
+    return tq.kv_batch_put(
+        keys=batch.keys, partition_id=batch.partition_id, fields=TensorDict(fields, batch_size=len(batch))
     )
-    return tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+
+
+def read_questions(batch: TensorDict) -> list[dict[str, Any]]:
+    """Of a batch of dataset rows that is on its way to the rollout: what `generation_prompts` takes."""
+    names = ("raw_prompt", "privileged_context", "extra_info")
+    columns = [_plain(batch[name]) if name in batch.keys() else [None] * len(batch) for name in names]  # noqa: SIM118
+    return [
+        {
+            "prompt": list(messages),
+            "privileged_context": None if context is None else str(context),
+            "extra_info": extra_info,
+        }
+        for messages, context, extra_info in zip(*columns, strict=True)
+    ]
+
+
+def ask_instead(batch: TensorDict, messages: Sequence[list[dict[str, Any]]]) -> TensorDict:
+    """The batch with other prompts for the rollout. The rows' own stay with the samples, and so does `uid`."""
+    questions = [list(each) for each in _plain(batch["raw_prompt"])]
+    columns = {"raw_prompt": NonTensorStack(*messages), _STUDENT_PROMPT: NonTensorStack(*questions)}
+    return batch.copy().update(columns)
+
+
+def read_generated(batch: KVBatchMeta) -> list[GeneratedSample]:
+    """The batch's samples as the rollout left them."""
+    names = ["raw_prompt", _STUDENT_PROMPT, "prompts", "responses", "extra_info"]
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=names)
+    extra_info = _plain(data["extra_info"]) if "extra_info" in data.keys() else [None] * len(batch)  # noqa: SIM118
+    return [
+        GeneratedSample(list(asked), prompt.tolist(), list(question), response.tolist(), info)
+        for asked, prompt, question, response, info in zip(
+            _plain(data["raw_prompt"]),
+            data["prompts"].unbind(),
+            _plain(data[_STUDENT_PROMPT]),
+            data["responses"].unbind(),
+            extra_info,
+            strict=True,
+        )
+    ]
+
+
+def write_student_prompts(
+    batch: KVBatchMeta, samples: Sequence[GeneratedSample], prompt_ids: Sequence[Sequence[int]]
+) -> KVBatchMeta:
+    """Make the question each sample's prompt: in all fields, and in the lengths of its tag, that speak of the prompt.
+
+    `raw_prompt`; `prompts`, jagged `(bsz, P)`; `input_ids` and `position_ids`, jagged `(bsz, P+R)`. Written by verl's
+    `AgentLoopWorkerTQ._agent_loop_postprocess`; what it writes besides is about the response alone.
+    """
+    prompts = [torch.tensor(ids, dtype=torch.int64) for ids in prompt_ids]
+    inputs = [
+        torch.cat([prompt, torch.tensor(sample.response_ids, dtype=torch.int64)])
+        for prompt, sample in zip(prompts, samples, strict=True)
+    ]
+    fields = {
+        "raw_prompt": NonTensorStack(*[sample.student_messages for sample in samples]),
+        "prompts": torch.nested.as_nested_tensor(prompts, layout=torch.jagged),
+        "input_ids": torch.nested.as_nested_tensor(inputs, layout=torch.jagged),
+        "position_ids": torch.nested.as_nested_tensor([torch.arange(len(ids)) for ids in inputs], layout=torch.jagged),
+    }
+    tags = [
+        tag | {"prompt_len": len(prompt), "seq_len": len(ids)}
+        for tag, prompt, ids in zip(batch.tags, prompts, inputs, strict=True)
+    ]
+    tq.kv_batch_put(
+        keys=batch.keys, partition_id=batch.partition_id, fields=TensorDict(fields, batch_size=len(batch)), tags=tags
+    )
+    return dataclasses.replace(batch, tags=tags)
+
+
+def read_evidence(batch: KVBatchMeta) -> Evidence:
+    """What student and teacher said about the sampled tokens, padded as verl pads for its estimators."""
+    names = ["old_log_probs", "teacher_log_probs", "teacher_target_mask"]
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=names)
+    return Evidence(*(data[name].to_padded_tensor(0) for name in names))
 
 
 def _plain(values: Any) -> list[Any]:

@@ -14,18 +14,34 @@ import logging
 from typing import Any
 
 import ray
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from tensordict import TensorDict
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.utils import Role
 from verl.trainer.ppo.v1 import PPOTrainer, PPOTrainerColocateAsync, PPOTrainerSeparateAsync, PPOTrainerSync
+from verl.utils import hf_tokenizer
 from verl.utils.config import omega_conf_to_dataclass
 from verl.utils.debug import marked_timer
+from verl.utils.fs import copy_to_local
 
 from verl_sdpo.config import SelfDistillationConfig
-from verl_sdpo.trainer.batch_fields import read_rollouts, write_teacher_inputs
+from verl_sdpo.config.checks import SDPO
+from verl_sdpo.trainer.advantage_estimator import ESTIMATOR, advantage_metrics
+from verl_sdpo.trainer.batch_fields import (
+    ask_instead,
+    read_evidence,
+    read_generated,
+    read_questions,
+    read_rollouts,
+    write_student_prompts,
+    write_teacher_inputs,
+)
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.row_report import report_rows
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
+from verl_sdpo.trainer.teacher_generation import generation_metrics, generation_prompts, student_prompt_ids
+from verl_sdpo.trainer.teacher_validation import TeacherValidation
+from verl_sdpo.trainer.watching import Watching
 from verl_sdpo.worker.detached_worker import SdpoDetachActorWorker
 from verl_sdpo.worker.sdpo_worker import SdpoActorRolloutRefWorker
 
@@ -55,6 +71,7 @@ class _SelfDistillation:
             )
         options = OmegaConf.to_container(self.config.actor_rollout_ref.actor.self_distillation, resolve=True)
         self.self_distillation = SelfDistillationConfig.from_flat(options)
+        check_external_tokenizer(self.tokenizer, self.self_distillation.external_teacher_path, self.config)
         model_config = omega_conf_to_dataclass(self.config.actor_rollout_ref.model)
         self.prompt_renderer = PromptRenderer(self.config, self.tokenizer, model_config.hf_config.model_type)
 
@@ -67,13 +84,56 @@ class _SelfDistillation:
         ]
         self.row_metrics = {name: count for report in reports for name, count in report.metrics().items()}
 
-    def _update_actor(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
+    def _next_train_batch(self, *args: Any, **kwargs: Any) -> TensorDict:
+        batch = super()._next_train_batch(*args, **kwargs)
+        if self.self_distillation.generation_by == "student":
+            return batch
+        prompts = generation_prompts(
+            read_questions(batch),
+            self.self_distillation.reprompt,
+            self.prompt_renderer,
+            self.config.actor_rollout_ref.rollout.prompt_length,
+            self.tokenizer.all_special_tokens,
+        )
+        if prompts.num_shortened or prompts.num_too_long:
+            logger.warning(
+                "step %d: of %d demonstrations %d were shortened and %d left out to fit data.max_prompt_length",
+                self.global_steps,
+                len(prompts.messages),
+                prompts.num_shortened,
+                prompts.num_too_long,
+            )
+        return ask_instead(batch, prompts.messages)
+
+    def _balance_batch(self, batch: KVBatchMeta, metrics: dict[str, Any], *args: Any, **kwargs: Any) -> KVBatchMeta:
+        # The first step after sampling, and before padding samples are made of the first sample.
+        if self.self_distillation.generation_by == "teacher":
+            samples = read_generated(batch)
+            max_length = self.config.actor_rollout_ref.rollout.prompt_length
+            prompt_ids = student_prompt_ids(samples, self.prompt_renderer, max_length)
+            batch = write_student_prompts(batch, samples, prompt_ids)
+            metrics.update(generation_metrics(samples))
+        return super()._balance_batch(batch, metrics, *args, **kwargs)
+
+    def _compute_advantage(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
         with marked_timer("reprompt", self.timing_raw, color="brown"):
-            batch, teacher_batch = self._reprompt(batch)
-        metrics.update(self.row_metrics | teacher_batch.metrics)
-        has_update = any(teacher_batch.has_target)
-        metrics["self_distillation/empty_target_batch"] = float(not has_update)
-        if not has_update:
+            batch, self.teacher_batch = self._reprompt(batch)
+        metrics.update(self.row_metrics | self.teacher_batch.metrics)
+        if self.config.algorithm.adv_estimator != SDPO:
+            return super()._compute_advantage(batch, metrics)
+        # Storing fields has made a new batch, without what verl told the workers before.
+        batch.extra_info["temperature"] = self.config.actor_rollout_ref.rollout.temperature
+        with marked_timer("teacher", self.timing_raw, color="olive"):
+            self.actor_rollout_wg.compute_teacher_log_prob(batch)
+            evidence = read_evidence(batch)
+        metrics.update(advantage_metrics(evidence))
+        with ESTIMATOR.given(self.self_distillation, evidence):
+            return super()._compute_advantage(batch, metrics)
+
+    def _update_actor(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
+        has_target = any(self.teacher_batch.has_target)
+        metrics["self_distillation/empty_target_batch"] = float(not has_target)
+        if not has_target and not learns_without_targets(self.config, self.self_distillation):
             logger.warning(
                 "step %d: no sample has a target (no success to show and no feedback), so nothing is updated",
                 self.global_steps,
@@ -98,19 +158,49 @@ class _SelfDistillation:
             self.self_distillation.reprompt,
             self.prompt_renderer,
             self.tokenizer.all_special_tokens,
+            sample_weighting=self.self_distillation.sample_weighting,
         )
-        return write_teacher_inputs(batch, teacher_batch.input_ids), teacher_batch
+        self.show_teacher_contexts(rollouts, response_ids, teacher_batch.input_ids)
+        return write_teacher_inputs(batch, teacher_batch), teacher_batch
 
 
-class SdpoTrainerSync(_SelfDistillation, PPOTrainerSync):
+def check_external_tokenizer(tokenizer: Any, path: str | None, config: DictConfig) -> None:
+    """Refuse an external teacher that reads other token ids than the student writes; None is no such teacher.
+
+    Raises:
+        ValueError: the ids of the two tokenizers differ.
+    """
+    if path is None:
+        return
+    trust_remote_code = config.actor_rollout_ref.model.get("trust_remote_code", False)
+    of_teacher = hf_tokenizer(copy_to_local(path), trust_remote_code=trust_remote_code).get_vocab()
+    of_student = tokenizer.get_vocab()
+    differing = sorted(
+        token for token in of_student.keys() | of_teacher.keys() if of_student.get(token) != of_teacher.get(token)
+    )
+    if differing:
+        raise ValueError(
+            f"external_teacher_path={path!r} has another tokenizer than the student: {len(differing)} tokens have "
+            f"other ids, such as {differing[:3]}; choose a teacher with the student's tokenizer"
+        )
+
+
+def learns_without_targets(config: DictConfig, options: SelfDistillationConfig) -> bool:
+    """Whether a batch in which the teacher has nothing to say still has something to learn from: rewards."""
+    if config.algorithm.adv_estimator == SDPO and options.group_advantage_weight == 0.0:
+        return False
+    return config.actor_rollout_ref.actor.policy_loss.loss_mode != SDPO or options.distillation_weight < 1.0
+
+
+class SdpoTrainerSync(_SelfDistillation, Watching, TeacherValidation, PPOTrainerSync):
     """SDPO with trainer and rollout taking turns (`trainer.v1.trainer_mode=sync`)."""
 
 
-class SdpoTrainerColocateAsync(_SelfDistillation, PPOTrainerColocateAsync):
+class SdpoTrainerColocateAsync(_SelfDistillation, Watching, TeacherValidation, PPOTrainerColocateAsync):
     """SDPO with partial rollouts on the trainer's devices (`trainer.v1.trainer_mode=colocate_async`)."""
 
 
-class SdpoTrainerSeparateAsync(_SelfDistillation, PPOTrainerSeparateAsync):
+class SdpoTrainerSeparateAsync(_SelfDistillation, Watching, TeacherValidation, PPOTrainerSeparateAsync):
     """SDPO with rollouts on devices of their own (`trainer.v1.trainer_mode=separate_async`)."""
 
     actor_worker_class = SdpoDetachActorWorker

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from verl_sdpo.algorithm.reprompt import RepromptConfig, plan_reprompts, reprompt_metrics
-from verl_sdpo.algorithm.shorten import shorten_reprompt
+from verl_sdpo.algorithm.reprompt import Reprompt, RepromptConfig, plan_reprompts, reprompt_metrics
+from verl_sdpo.algorithm.sample_weights import SampleWeights, weigh_samples
+from verl_sdpo.algorithm.shorten import Shortened, shorten_reprompt
 
 # Chat messages and the row's `extra_info` to the token ids of a prompt, generation prompt included.
 RenderPrompt = Callable[[list[dict[str, Any]], Mapping[str, Any] | None], list[int]]
@@ -21,6 +22,8 @@ class TeacherBatch:
 
     # Teacher prompt and response; None where there is no target.
     input_ids: list[list[int] | None]
+    # How much each rollout counts; None where all count alike.
+    weights: SampleWeights | None
     metrics: dict[str, float]
 
     @property
@@ -34,6 +37,7 @@ def build_teacher_batch(
     config: RepromptConfig,
     render_prompt: RenderPrompt,
     special_tokens: Sequence[str] = (),
+    sample_weighting: str | None = None,
 ) -> TeacherBatch:
     """Reprompt, shorten where a prompt is too long, and append each rollout's own response.
 
@@ -44,6 +48,7 @@ def build_teacher_batch(
         config: how the teacher's prompt is written.
         render_prompt: the student's own way from messages to tokens.
         special_tokens: the tokenizer's; in what the teacher is shown they are text like any other.
+        sample_weighting: see `weigh_samples`. A rollout whose distillation has no weight has no target.
 
     Raises:
         ValueError: what `build_teacher_messages` and `shorten_reprompt` raise.
@@ -57,23 +62,57 @@ def build_teacher_batch(
         if not plan.has_target or len(response) == 0:
             input_ids.append(None)
             continue
-        fitted = shorten_reprompt(
-            plan.spelled_out(special_tokens),
-            config.max_reprompt_len,
-            lambda messages, extra_info=extra_info: len(render_prompt(messages, extra_info)),
-            truncation=config.reprompt_truncation,
-        )
+        fitted = fit_reprompt(plan, extra_info, config.max_reprompt_len, config, render_prompt, special_tokens)
         num_shortened += fitted.was_shortened and fitted.fits
         num_too_long += not fitted.fits
         prompt = render_prompt(fitted.reprompt.render(), extra_info) if fitted.fits else None
         input_ids.append(None if prompt is None else [*prompt, *response])
+    weights = None
+    if sample_weighting is not None:
+        weights = _weights(sample_weighting, rollouts, input_ids, config)
+        input_ids = [ids if weight > 0.0 else None for ids, weight in zip(input_ids, weights.distillation, strict=True)]
     num_real = max(sum(not rollout.get("is_padding", False) for rollout in rollouts), 1)
     metrics = reprompt_metrics(rollouts, plans, config) | {
         "self_distillation/shortened_prompt_fraction": num_shortened / num_real,
         "self_distillation/too_long_prompt_fraction": num_too_long / num_real,
         "self_distillation/target_sample_fraction": sum(ids is not None for ids in input_ids) / num_real,
     }
-    return TeacherBatch(input_ids, metrics)
+    return TeacherBatch(input_ids, weights, metrics)
+
+
+def _weights(
+    kind: str, rollouts: Sequence[Mapping[str, Any]], input_ids: Sequence[list[int] | None], config: RepromptConfig
+) -> SampleWeights:
+    """Of all rollouts; padding is weighed as a group of its own, with no weight."""
+    is_real = [not rollout.get("is_padding", False) for rollout in rollouts]
+    weights = weigh_samples(
+        kind,
+        [rollout["score"] for rollout in rollouts],
+        [(real, rollout["uid"]) for real, rollout in zip(is_real, rollouts, strict=True)],
+        [ids is not None for ids in input_ids],
+        config.success_reward_threshold,
+    )
+    return SampleWeights(
+        distillation=[weight * real for weight, real in zip(weights.distillation, is_real, strict=True)],
+        policy_gradient=[weight * real for weight, real in zip(weights.policy_gradient, is_real, strict=True)],
+    )
+
+
+def fit_reprompt(
+    plan: Reprompt,
+    extra_info: Mapping[str, Any] | None,
+    max_len: int,
+    config: RepromptConfig,
+    render_prompt: RenderPrompt,
+    special_tokens: Sequence[str],
+) -> Shortened:
+    """The plan with special tokens spelled out, shortened to `max_len` tokens."""
+    return shorten_reprompt(
+        plan.spelled_out(special_tokens),
+        max_len,
+        lambda messages: len(render_prompt(messages, extra_info)),
+        truncation=config.reprompt_truncation,
+    )
 
 
 def check_student_prompt(

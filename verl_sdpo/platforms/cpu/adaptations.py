@@ -77,9 +77,31 @@ def use_one_gloo_process_group() -> None:
     distributed.initialize_global_process_group_ray = initialize_global_process_group_ray
 
 
+def do_not_pin_offloaded_weights() -> None:
+    """Let verl's reference model keep its weights in ordinary memory.
+
+    A forward-only engine always asks for `CPUOffloadPolicy(pin_memory=True)`
+    (`FSDPEngine._build_fsdp_module`), and torch cannot pin memory without an accelerator. The class that verl imports
+    is replaced by one that never pins; FSDP2 knows it by its base.
+    """
+    import torch.distributed.fsdp
+
+    if getattr(torch.distributed.fsdp.CPUOffloadPolicy, "_verl_sdpo_wrapped", False):
+        return
+
+    class UnpinnedOffloadPolicy(torch.distributed.fsdp.CPUOffloadPolicy):
+        _verl_sdpo_wrapped = True
+
+        def __init__(self, pin_memory: bool = False) -> None:
+            super().__init__(pin_memory=False)
+
+    torch.distributed.fsdp.CPUOffloadPolicy = UnpinnedOffloadPolicy
+
+
 def install() -> None:
     """Apply everything above, in this process."""
     name_vllm_distribution()
     use_cuda_engine_registrations()
     select_vllm_cpu_backend()
     use_one_gloo_process_group()
+    do_not_pin_offloaded_weights()
