@@ -13,7 +13,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$REPOSITORY"
 SEED="${SEED:-0}"
-export SEED STEPS="${STEPS:-60}" OUT="${OUT:-$REPOSITORY/outputs/quickstart/seed$SEED}"
+export SEED STEPS="${STEPS:-50}" OUT="${OUT:-$REPOSITORY/outputs/quickstart/seed$SEED}"
 mkdir -p "$OUT"
 echo "everything lands in $OUT"
 ensure_venv cpu

@@ -7,7 +7,7 @@
 #
 # Runs what is not finished yet, from base models and data as the quickstart makes them, then prints a table and the place
 # of a picture (docs/benchmarks.md). All 21 runs take about 80 minutes on two cores.
-# SEEDS="0 1 2": which seeds. OUT=DIR: where seed0/, seed1/ ... lie (outputs/quickstart). STEPS=60. DRY_RUN=1 prints the
+# SEEDS="0 1 2": which seeds. OUT=DIR: where seed0/, seed1/ ... lie (outputs/quickstart). STEPS=50. DRY_RUN=1 prints the
 # commands.
 set -euo pipefail
 
@@ -15,7 +15,7 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
 BASE="${OUT:-$ROOT/outputs/quickstart}"
 SEEDS="${SEEDS:-0 1 2}"
-export PYTHON STEPS="${STEPS:-60}"
+export PYTHON STEPS="${STEPS:-50}"
 OPTIONS=actor_rollout_ref.actor.self_distillation
 
 # The first is the quickstart's own run. Credit levels below whole distributions only have a reverse KL, so all four

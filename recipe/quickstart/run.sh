@@ -17,7 +17,7 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
 OUT="${OUT:-$ROOT/outputs/quickstart/seed0}"
 SEED="${SEED:-0}"
-STEPS="${STEPS:-60}"
+STEPS="${STEPS:-50}"
 NAME="${NAME:-$METHOD}"
 RUN="$OUT/$NAME"
 

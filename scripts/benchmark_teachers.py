@@ -1,0 +1,220 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What each teacher costs: memory of its own, forward passes and time of a training step, in one run.
+
+`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. It runs verl's FSDP2 worker
+in one process, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape and random weights.
+The line "none" is the same step with verl's policy loss in place of distillation (`distillation_weight=0`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# Options of each line; {external} is a checkpoint of half the layers.
+TEACHERS = {
+    "none": {"distillation_weight": 0.0, "teacher_regularization": "live"},
+    "ema": {},
+    "frozen": {"teacher_regularization": "frozen"},
+    "live": {"teacher_regularization": "live"},
+    "trust_region": {"teacher_regularization": "trust_region"},
+    "external (half the layers)": {"teacher_regularization": "external", "external_teacher_path": "{external}"},
+}
+
+
+def save_model(path: Path, shape: argparse.Namespace, num_layers: int) -> str:
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=3 * shape.hidden,
+        num_hidden_layers=num_layers,
+        num_attention_heads=shape.hidden // 64,
+        num_key_value_heads=max(shape.hidden // 128, 1),
+        head_dim=64,
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    Qwen3ForCausalLM(config).save_pretrained(path)
+    return str(path)
+
+
+def make_worker(model: str, options: dict[str, Any], micro_batch_size: int, device: str) -> Any:
+    from verl.workers.config import (
+        FSDPEngineConfig,
+        FSDPOptimizerConfig,
+        HFModelConfig,
+        PolicyLossConfig,
+        TrainingWorkerConfig,
+    )
+
+    from verl_sdpo.worker.actor_config import SdpoActorConfig
+    from verl_sdpo.worker.sdpo_worker import SdpoTrainingWorker
+
+    precision = "fp32" if device == "cpu" else "bf16"
+    engine = FSDPEngineConfig(
+        strategy="fsdp2",
+        use_torch_compile=False,
+        mixed_precision={"param_dtype": precision, "reduce_dtype": "fp32", "buffer_dtype": "fp32"},
+    )
+    engine.use_dynamic_bsz = False
+    engine.micro_batch_size_per_gpu = engine.infer_micro_batch_size_per_gpu = micro_batch_size
+    config = SdpoActorConfig(
+        strategy="fsdp2",
+        rollout_n=1,
+        ppo_micro_batch_size_per_gpu=micro_batch_size,
+        fsdp_config=engine,
+        policy_loss=PolicyLossConfig(loss_mode="sdpo"),
+        self_distillation=options,
+    )
+    worker = SdpoTrainingWorker(
+        TrainingWorkerConfig(
+            model_type="language_model",
+            model_config=HFModelConfig(
+                path=model,
+                load_tokenizer=False,
+                use_remove_padding=False,
+                override_config={"attn_implementation": "sdpa"},
+            ),
+            engine_config=engine,
+            optimizer_config=FSDPOptimizerConfig(lr=1e-5, clip_grad=1.0, total_training_steps=100),
+            checkpoint_config=config.checkpoint,
+        )
+    )
+    worker.reset()
+    worker.start_self_distillation(config)
+    return worker
+
+
+def make_batch(shape: argparse.Namespace) -> Any:
+    """A step's samples, all with a target, in two mini-batches."""
+    from verl.utils import tensordict_utils as tu
+
+    generator = torch.Generator().manual_seed(0)
+
+    def ids(length: int) -> list[torch.Tensor]:
+        return [torch.randint(0, shape.vocab, (length,), generator=generator) for _ in range(shape.samples)]
+
+    def nested(rows: list[torch.Tensor]) -> torch.Tensor:
+        return torch.nested.as_nested_tensor(rows, layout=torch.jagged)
+
+    prompts, hints, responses = ids(shape.prompt), ids(shape.teacher_prompt), ids(shape.response)
+    ones = [torch.ones(shape.response, dtype=torch.int64) for _ in responses]
+    fields = {
+        "input_ids": nested([torch.cat(pair) for pair in zip(prompts, responses, strict=True)]),
+        "position_ids": nested([torch.arange(shape.prompt + shape.response) for _ in responses]),
+        "prompts": nested(prompts),
+        "responses": nested(responses),
+        "response_mask": nested(ones),
+        "loss_mask": nested(ones),
+        "old_log_probs": nested([torch.full((shape.response,), -10.0) for _ in responses]),
+        "advantages": nested([torch.randn(shape.response, generator=generator) for _ in responses]),
+        "teacher_input_ids": nested([torch.cat(pair) for pair in zip(hints, responses, strict=True)]),
+        "self_distillation_mask": torch.ones(shape.samples),
+    }
+    switches = {
+        "calculate_entropy": False,
+        "global_batch_size": shape.samples // 2,
+        "mini_batch_size": shape.samples // 2,
+        "epochs": 1,
+        "seed": 0,
+        "dataloader_kwargs": {"shuffle": False},
+        "temperature": 1.0,
+    }
+    return tu.get_tensordict(fields, switches)
+
+
+def measure(worker: Any, shape: argparse.Namespace, device: str) -> dict[str, float]:
+    """Medians over the steps after the first, which warms up."""
+    from verl.utils import tensordict_utils as tu
+
+    passes = {"teacher": 0, "student": 0}
+
+    def counting(engine: Any) -> None:
+        step = engine.forward_step
+
+        def forward_step(*args: Any, **kwargs: Any) -> Any:
+            passes["student" if torch.is_grad_enabled() else "teacher"] += 1
+            return step(*args, **kwargs)
+
+        engine.forward_step = forward_step
+
+    for engine in {id(e): e for e in (worker.engine, *(v.engine for v in worker.teacher.voices())) if e}.values():
+        counting(engine)
+    seconds, teacher_seconds = [], []
+    for _ in range(shape.steps + 1):
+        passes.update(teacher=0, student=0)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        output = worker.train_mini_batch(make_batch(shape))
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+        teacher_seconds.append(tu.get(output, "metrics")["self_distillation/teacher_seconds"])
+    return {
+        "seconds": sorted(seconds[1:])[shape.steps // 2],
+        "teacher_seconds": sorted(teacher_seconds[1:])[shape.steps // 2],
+        "passes": passes["teacher"] / passes["student"],
+        "megabytes": teacher_bytes(worker) / 2**20,
+    }
+
+
+def teacher_bytes(worker: Any) -> int:
+    """Of the weights that are there for the teacher only."""
+    shards = worker.teacher.state_dict().get("shards", {})
+    own = sum(shard.numel() * shard.element_size() for shard in shards.values())
+    engines = [voice.engine for voice in worker.teacher.voices() if voice.engine]
+    return own + sum(p.numel() * p.element_size() for engine in engines for p in engine.module.parameters())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (
+        ("hidden", 512), ("layers", 4), ("vocab", 8192), ("samples", 16), ("micro_batch_size", 4),
+        ("prompt", 64), ("teacher_prompt", 192), ("response", 64), ("steps", 5),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    shape = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        os.environ["VERL_PLATFORM"] = "cpu"
+        from verl_sdpo.platforms.cpu import adaptations
+
+        adaptations.install()
+    address = {"MASTER_ADDR": "localhost", "MASTER_PORT": "29511", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    os.environ.update(address)
+    torch.distributed.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        model = save_model(Path(folder, "student"), shape, shape.layers)
+        external = save_model(Path(folder, "external"), shape, max(shape.layers // 2, 1))
+        for name, options in TEACHERS.items():
+            chosen = {
+                key: value.format(external=external) if isinstance(value, str) else value
+                for key, value in options.items()
+            }
+            worker = make_worker(model, chosen, shape.micro_batch_size, device)
+            rows[name] = measure(worker, shape, device)
+            student = sum(p.numel() * p.element_size() for p in worker.engine.module.parameters()) / 2**20
+            del worker
+    print(f"student: {student:.0f} MB of weights; {vars(shape)}; {device}, torch {torch.__version__}\n")
+    print("| teacher | weights of its own / student's | forward passes / student's | share of the step | step / none |")
+    print("|---|---|---|---|---|")
+    for name, row in rows.items():
+        share = row["teacher_seconds"] / row["seconds"]
+        ratio = row["seconds"] / rows["none"]["seconds"]
+        print(f"| {name} | {row['megabytes'] / student:.2f} | {row['passes']:.1f} | {share:.0%} | {ratio:.2f} |")
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
