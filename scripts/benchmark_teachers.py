@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each teacher costs: memory of its own, forward passes and time of a training step, in one run.
 
-`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. It runs verl's FSDP2 worker
-in one process, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape and random weights.
-The line "none" is the same step with verl's policy loss in place of distillation (`distillation_weight=0`).
+`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. It runs verl's FSDP2
+worker in one process, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape and random
+weights. The line "none" is the same step with verl's policy loss in place of distillation (`distillation_weight=0`).
 """
 
 from __future__ import annotations

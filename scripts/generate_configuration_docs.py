@@ -27,6 +27,7 @@ CHECKS = ROOT / "verl_sdpo" / "config" / "checks.py"
 # The page shows the options of loss and teacher in groups, each in the order of the class.
 GROUPS = {
     "divergence": (
+        "full_logit_distillation",
         "credit_assignment",
         "distillation_topk",
         "distillation_support",

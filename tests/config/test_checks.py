@@ -334,11 +334,6 @@ def test_a_misspelt_option_on_the_command_line_names_the_right_one(compose):
     assert fault == f"{OPTIONS}.distillation_top_k=50 is no option of SDPO: did you mean distillation_topk?"
 
 
-def test_an_option_of_the_published_code_that_is_replaced_says_by_what(compose):
-    [fault] = refusals(compose("sdpo_trainer", f"+{OPTIONS}.full_logit_distillation=False"))
-    assert fault.startswith(f"{OPTIONS}.full_logit_distillation=False is no option here: set credit_assignment=logit")
-
-
 def test_missing_options_are_one_fault(compose):
     [fault] = refusals(with_value(compose("sdpo_trainer"), OPTIONS, None))
     assert fault.startswith(f"{OPTIONS} is missing")

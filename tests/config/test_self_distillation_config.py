@@ -15,7 +15,8 @@ KEY = "actor_rollout_ref.actor.self_distillation"
 
 # For every option: senseless values, and words of the remedy.
 BAD_VALUES = {
-    "credit_assignment": (["tokens", None, 1, ["logit"]], "choose one of logit, token_top1, token, sequence"),
+    "full_logit_distillation": ([None, 1, "yes"], "true or false"),
+    "credit_assignment": (["tokens", 1, ["logit"]], "choose one of logit, token_top1, token, sequence, null"),
     "distillation_topk": ([0, -5, 2.5, 100.0, True, "many", float("inf"), float("nan")], "at least 1, or null"),
     "distillation_support": (["both", None, 100], "choose one of student, teacher, union"),
     "distillation_add_tail": ([None, 0, "no"], "true or false"),
@@ -89,7 +90,8 @@ def test_the_defaults_are_those_of_the_published_runs():
     assert {key: defaults[key] for key in published} == published
     # Each option that the published code does not have is at the value that has no effect.
     ours = {
-        "credit_assignment": "logit",
+        "full_logit_distillation": True,
+        "credit_assignment": None,
         "distillation_support": "student",
         "advantage_clip": None,
         "distillation_weight": 1.0,
@@ -131,6 +133,7 @@ def test_a_senseless_value_is_one_line_with_key_value_and_remedy(key, value, rem
         {"teacher_update_rate": 1.0},
         {"success_reward_threshold": 1},
         {"credit_assignment": "token_top1"},
+        {"full_logit_distillation": False, "alpha": 1.0},
         {"credit_assignment": "token", "alpha": 1.0},
         {"credit_assignment": "token", "alpha": 1, "distillation_add_tail": False},
         {"credit_assignment": "sequence", "alpha": 1.0, "advantage_clip": 5},
@@ -164,7 +167,12 @@ def test_values_at_the_edge_are_taken_as_given(options):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"full_logit_distillation": False}, "alpha=0.5 .*full_logit_distillation=false .* set alpha=1.0"),
         ({"credit_assignment": "token"}, "alpha=0.5 .*credit_assignment=token .* set alpha=1.0"),
+        (
+            {"full_logit_distillation": False, "alpha": 1.0, "credit_assignment": "logit"},
+            "credit_assignment='logit' .*full_logit_distillation=false .* this to null",
+        ),
         ({"credit_assignment": "sequence", "alpha": 0.0}, "alpha=0.0 .*credit_assignment=sequence .* set alpha=1.0"),
         (
             {"credit_assignment": "token_top1", "distillation_add_tail": False},
@@ -230,14 +238,15 @@ def test_a_configuration_cannot_be_changed():
         SelfDistillationConfig().alpha = 1.0
 
 
-@pytest.mark.parametrize("value", [True, False])
-def test_the_published_switch_of_the_loss_names_what_replaces_it(value):
-    with pytest.raises(ValueError, match=f"^full_logit_distillation={value} is no option here: set credit_assignment="):
-        SelfDistillationConfig.from_flat({"full_logit_distillation": value})
-
-
-def test_no_option_that_is_replaced_is_an_option():
-    assert set(self_distillation._REPLACED) & set(flat_defaults()) == set()
+@pytest.mark.parametrize(
+    ("published", "ours"), [({"full_logit_distillation": True}, "logit"), ({"full_logit_distillation": False}, "token")]
+)
+def test_the_published_switch_is_two_of_our_values(published, ours):
+    reverse_kl = {"alpha": 1.0}
+    by_switch = SelfDistillationConfig.from_flat(published | reverse_kl)
+    by_name = SelfDistillationConfig.from_flat({"credit_assignment": ours} | reverse_kl)
+    assert by_switch.credit == by_name.credit == ours
+    assert (by_switch.distillation_mode, by_switch.topk) == (by_name.distillation_mode, by_name.topk)
 
 
 # How the options are called in `verl_sdpo.algorithm.distill_tokens`.
@@ -247,6 +256,7 @@ MODES = [
     ({"distillation_topk": None}, "full_logits", None),
     ({"credit_assignment": "token_top1"}, "topk_logits", 1),
     ({"credit_assignment": "token_top1", "distillation_topk": None}, "topk_logits", 1),
+    ({"full_logit_distillation": False, "alpha": 1.0}, "sampled_token", 100),
     ({"credit_assignment": "token", "alpha": 1.0}, "sampled_token", 100),
     ({"credit_assignment": "token", "distillation_topk": None, "alpha": 1.0}, "sampled_token", None),
     ({"credit_assignment": "sequence", "alpha": 1.0}, "sampled_sequence", 100),
@@ -263,7 +273,7 @@ def test_the_credit_assignment_chooses_a_mode_of_the_loss_and_its_support(option
 
 
 def test_every_credit_assignment_and_every_mode_is_reached():
-    assert {SelfDistillationConfig.from_flat(options).credit_assignment for options, _, _ in MODES} == set(
+    assert {SelfDistillationConfig.from_flat(options).credit for options, _, _ in MODES} == set(
         self_distillation.CREDIT_ASSIGNMENTS
     )
     assert {mode for _, mode, _ in MODES} == set(DISTILLATION_MODES)

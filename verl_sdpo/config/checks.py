@@ -255,15 +255,14 @@ def _loss_rules(config: DictConfig) -> list[Rule]:
     select = _selector(config)
     weight = select(f"{KEY}.distillation_weight")
     is_hybrid = isinstance(weight, int | float) and weight < 1.0
-    distributions = ("logit", "token_top1")
+    # Then the options themselves ask for alpha=1.0.
+    is_sampled = select(f"{KEY}.credit_assignment") in ("token", "sequence") or (
+        select(f"{KEY}.full_logit_distillation") is False
+    )
     return [
         (
             f"{KEY}.advantage_clip",
-            lambda value: (
-                value is None
-                or select(f"{KEY}.alpha") == 1.0
-                or select(f"{KEY}.credit_assignment") not in distributions
-            ),
+            lambda value: value is None or select(f"{KEY}.alpha") == 1.0 or is_sampled,
             "of all divergences only the reverse KL has advantages; set alpha=1.0, or advantage_clip=null",
         ),
         (

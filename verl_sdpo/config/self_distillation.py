@@ -20,20 +20,18 @@ CREDIT_ASSIGNMENTS = ("logit", "token_top1", "token", "sequence")
 SUPPORTS = ("student", "teacher", "union")
 TEACHERS = ("ema", "frozen", "live", "trust_region", "external")
 GENERATORS = ("student", "teacher")
-# Options of the published code that another one covers.
-_REPLACED = {
-    "full_logit_distillation": "set credit_assignment=logit where it was true, =token where it was false",
-}
 
 
 @dataclass(frozen=True)
 class SelfDistillationConfig:
     """The loss, the teacher and the teacher's prompt. Raises ValueError (key, value, remedy) on a senseless value."""
 
-    # What is compared with the teacher: "logit", whole next-token distributions; "token_top1", the student's most
-    # probable token and the rest (top-k with k = 1); "token", the sampled token; "sequence", one number a response, the
-    # mean over its sampled tokens. The last two estimate the reverse KL: alpha 1.0.
-    credit_assignment: str = "logit"
+    # True: distil whole next-token distributions. False: only the sampled token counts (reverse KL, alpha 1.0).
+    full_logit_distillation: bool = True
+    # The same with more to choose from: "logit", whole distributions; "token_top1", the student's most probable token
+    # and the rest (top-k with k = 1); "token", the sampled token; "sequence", one number a response, the mean over its
+    # sampled tokens (reverse KL, as "token"). null: logit or token, as full_logit_distillation says.
+    credit_assignment: str | None = None
     # Token ids per position that the divergence looks at, the most probable ones; null: the whole vocabulary.
     distillation_topk: int | None = 100
     # Whose most probable ids: "student" (the paper's), "teacher", or "union" of both.
@@ -85,15 +83,17 @@ class SelfDistillationConfig:
         self._check_generation()
 
     def _check_loss(self) -> None:
-        self._require_choice("credit_assignment", CREDIT_ASSIGNMENTS)
+        for key in ("full_logit_distillation", "distillation_add_tail"):
+            _require(isinstance(getattr(self, key), bool), key, getattr(self, key), "set true or false")
+        self._require_choice("credit_assignment", (*CREDIT_ASSIGNMENTS, None))
+        _require(
+            self.full_logit_distillation or self.credit_assignment not in ("logit", "token_top1"),
+            "credit_assignment",
+            self.credit_assignment,
+            "full_logit_distillation=false asks for less than distributions: set it to true, or this to null",
+        )
         self._require_choice("distillation_support", SUPPORTS)
         self._check_weightings()
-        _require(
-            isinstance(self.distillation_add_tail, bool),
-            "distillation_add_tail",
-            self.distillation_add_tail,
-            "set true or false",
-        )
         _require(
             self.distillation_topk is None or _is_whole(self.distillation_topk, at_least=1),
             "distillation_topk",
@@ -101,17 +101,17 @@ class SelfDistillationConfig:
             "set a whole number of at least 1, or null for the whole vocabulary",
         )
         _require(
-            self.credit_assignment != "token_top1" or self.distillation_add_tail,
+            self.credit != "token_top1" or self.distillation_add_tail,
             "distillation_add_tail",
             self.distillation_add_tail,
             "with credit_assignment=token_top1 it would leave one outcome, and nothing to learn: set it to true",
         )
         self._require_share("alpha", "from 0 (forward KL) over 0.5 (Jensen-Shannon) to 1 (reverse KL)")
         _require(
-            self.credit_assignment not in ("token", "sequence") or self.alpha == 1.0,
+            self.credit not in ("token", "sequence") or self.alpha == 1.0,
             "alpha",
             self.alpha,
-            f"with credit_assignment={self.credit_assignment} only the reverse KL can be estimated: set alpha=1.0",
+            f"{self._credit_as_given} can only estimate the reverse KL: set alpha=1.0",
         )
         _require(
             self.is_clip is None or (_is_number(self.is_clip) and self.is_clip > 0),
@@ -193,11 +193,11 @@ class SelfDistillationConfig:
         )
         # What is estimated from the sampled tokens holds for samples of the student's own prompt.
         _require(
-            self.credit_assignment not in ("token", "sequence"),
+            self.credit not in ("token", "sequence"),
             "generation_by",
             self.generation_by,
-            f"credit_assignment={self.credit_assignment} estimates the divergence from samples of the student: set "
-            "credit_assignment=logit",
+            f"{self._credit_as_given} estimates the divergence from samples of the student: "
+            "set credit_assignment=logit",
         )
         _require(
             self.distillation_weight == 1.0,
@@ -216,26 +216,35 @@ class SelfDistillationConfig:
         _require(_is_number(value) and 0.0 <= value <= 1.0, key, value, f"set a number {meaning}")
 
     @property
+    def credit(self) -> str:
+        """What is compared with the teacher, one of `CREDIT_ASSIGNMENTS`."""
+        return self.credit_assignment or ("logit" if self.full_logit_distillation else "token")
+
+    @property
+    def _credit_as_given(self) -> str:
+        if self.credit_assignment is None:
+            return f"full_logit_distillation={str(self.full_logit_distillation).lower()}"
+        return f"credit_assignment={self.credit_assignment}"
+
+    @property
     def distillation_mode(self) -> str:
         """The name that `verl_sdpo.algorithm.distill_tokens` gives to this choice."""
-        if self.credit_assignment == "token":
+        if self.credit == "token":
             return "sampled_token"
-        if self.credit_assignment == "sequence":
+        if self.credit == "sequence":
             return "sampled_sequence"
         return "full_logits" if self.topk is None else "topk_logits"
 
     @property
     def topk(self) -> int | None:
         """The support's size that goes with `distillation_mode`."""
-        return 1 if self.credit_assignment == "token_top1" else self.distillation_topk
+        return 1 if self.credit == "token_top1" else self.distillation_topk
 
     @classmethod
     def from_flat(cls, options: dict[str, Any]) -> SelfDistillationConfig:
         """From the flat mapping of the run's configuration. An unknown key raises ValueError with the nearest one."""
         known = flat_defaults()
         for key in sorted(set(options) - set(known)):
-            if key in _REPLACED:
-                raise ValueError(f"{key}={options[key]!r} is no option here: {_REPLACED[key]}")
             near = difflib.get_close_matches(key, known, n=1)
             remedy = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
             raise ValueError(f"{key}={options[key]!r} is no option of SDPO: {remedy}")

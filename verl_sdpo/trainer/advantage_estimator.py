@@ -68,7 +68,7 @@ class SelfDistillationEstimator:
             (evidence.target_mask != 0) & (response_mask != 0),
             clip=options.advantage_clip,
         )
-        if options.credit_assignment == "sequence":
+        if options.credit == "sequence":
             distillation = _sequence_means(distillation, (evidence.target_mask != 0) & (response_mask != 0))
         group = distillation
         if options.group_advantage_weight > 0.0:
