@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipe.quickstart import task
-from recipe.quickstart.report import accuracy_curve, read_metrics, seconds_per_step
+from recipe.quickstart.report import accuracy_curve, plot_curve, read_metrics, seconds_per_step
 
 # Folder by label; both panels of the picture, in the paper's order.
 PANELS = {
@@ -34,12 +33,12 @@ DISTANCE = "self_distillation/teacher_distance"
 
 def curves(base: Path, folder: str) -> dict[int, list[tuple[int, float]]]:
     """By seed: (step, validation accuracy) of the finished runs."""
-    runs = {int(path.name.removeprefix("seed")): path / folder for path in sorted(base.glob("seed*"))}
+    runs = {seed: base / f"seed{seed}" / folder for seed in all_seeds(base)}
     return {seed: accuracy_curve(run / "metrics.jsonl") for seed, run in runs.items() if (run / "finished").exists()}
 
 
 def row(base: Path, label: str, folder: str) -> list[str]:
-    """Accuracy at the end by seed, its mean, the mean over all validations, seconds a step relative to EMA."""
+    """Accuracy at the end by seed, its mean, the mean over all validations, teacher distance, seconds a step."""
     by_seed = curves(base, folder)
     finals = {seed: curve[-1][1] for seed, curve in by_seed.items()}
     averages = [sum(accuracy for _, accuracy in curve) / len(curve) for curve in by_seed.values()]
@@ -86,9 +85,7 @@ def picture(base: Path, path: Path) -> None:
     for axes, (title, variants) in zip(panels, PANELS.items()):
         for number, (label, folder) in enumerate(variants.items()):
             for index, curve in enumerate(curves(base, folder).values()):
-                generations = [step * task.GENERATIONS_PER_STEP for step, _ in curve]
-                percent = [100 * accuracy for _, accuracy in curve]
-                axes.plot(generations, percent, color=f"C{number}", alpha=0.8, label=None if index else label)
+                plot_curve(axes, curve, color=f"C{number}", alpha=0.8, label=None if index else label)
         axes.set(title=title, xlabel="generations", ylim=(-3, 103))
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right")

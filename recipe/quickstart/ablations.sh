@@ -6,7 +6,7 @@
 #   bash recipe/quickstart/ablations.sh [VARIANT ...]
 #
 # Runs what is not finished yet, from base models and data as the quickstart makes them, then prints a table and the place
-# of a picture (docs/benchmarks.md). All 21 runs take about 80 minutes on two cores.
+# of a picture. A run takes as long as one of the quickstart's.
 # SEEDS="0 1 2": which seeds. OUT=DIR: where seed0/, seed1/ ... lie (outputs/quickstart). STEPS=50. DRY_RUN=1 prints the
 # commands.
 set -euo pipefail

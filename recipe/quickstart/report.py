@@ -65,6 +65,12 @@ def table(run: Path) -> str:
     return "\n".join(lines)
 
 
+def plot_curve(axes: Any, curve: list[tuple[int, float]], **style: Any) -> None:
+    """Draw accuracy in percent over generations."""
+    generations = [step * task.GENERATIONS_PER_STEP for step, _ in curve]
+    axes.plot(generations, [100 * accuracy for _, accuracy in curve], **style)
+
+
 def picture(run: Path, path: Path) -> None:
     """Validation accuracy over generations, both methods, with the self-teacher as a line."""
     import matplotlib
@@ -76,8 +82,7 @@ def picture(run: Path, path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4), dpi=150)
     for method, color in zip(METHODS, ("tab:blue", "tab:orange")):
         curve = accuracy_curve(run / method / "metrics.jsonl")
-        generations = [step * task.GENERATIONS_PER_STEP for step, _ in curve]
-        axes.plot(generations, [100 * a for _, a in curve], color=color, marker="o", markersize=3, label=method.upper())
+        plot_curve(axes, curve, color=color, marker="o", markersize=3, label=method.upper())
     teacher = 100 * base["self_teacher"]
     axes.axhline(teacher, color="gray", linestyle="--", linewidth=1, label="self-teacher before training")
     axes.set(xlabel="generations", ylabel="validation accuracy (%), no hint in the prompt", ylim=(-3, 103))

@@ -61,15 +61,16 @@ class SelfDistillationEstimator:
                 "python -m verl_sdpo.main_sdpo"
             )
         options, evidence = self._options, self._evidence
+        # Rejection sampling may have taken tokens out.
+        mask = (evidence.target_mask != 0) & (response_mask != 0)
         distillation = self_distillation_advantages(
             evidence.student_log_probs,
             evidence.teacher_log_probs,
-            # Rejection sampling may have taken tokens out.
-            (evidence.target_mask != 0) & (response_mask != 0),
+            mask,
             clip=options.advantage_clip,
         )
         if options.credit == "sequence":
-            distillation = _sequence_means(distillation, (evidence.target_mask != 0) & (response_mask != 0))
+            distillation = _sequence_means(distillation, mask)
         group = distillation
         if options.group_advantage_weight > 0.0:
             group, _ = compute_grpo_outcome_advantage(
