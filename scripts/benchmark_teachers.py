@@ -2,30 +2,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each teacher costs: memory of its own, forward passes and time of a training step, in one run.
 
-`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. It runs verl's FSDP2
-worker in one process, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape and random
-weights. The line "none" is the same step with verl's policy loss in place of distillation (`distillation_weight=0`).
+`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. Each line is verl's FSDP2
+worker in a process of its own, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape
+and random weights. The line "none" is the same step with verl's policy loss in place of distillation
+(`distillation_weight=0`); lines with LoRA are compared with a line of that kind with LoRA.
+
+Memory is the peak of the steps: on a GPU of what torch allocates, on the CPU of the process's resident size.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
-# Options of each line; {external} is a checkpoint of half the layers.
-TEACHERS = {
-    "none": {"distillation_weight": 0.0, "teacher_regularization": "live"},
-    "ema": {},
-    "frozen": {"teacher_regularization": "frozen"},
-    "live": {"teacher_regularization": "live"},
-    "trust_region": {"teacher_regularization": "trust_region"},
-    "external (half the layers)": {"teacher_regularization": "external", "external_teacher_path": "{external}"},
+LORA = {"lora_rank": 8, "lora_alpha": 16, "target_modules": "all-linear"}
+NO_TEACHER = {"distillation_weight": 0.0, "teacher_regularization": "live"}
+# Line: options of SDPO, options of the model, the line it is compared with. {external} is a checkpoint of half the
+# layers.
+LINES = {
+    "none": (NO_TEACHER, {}, "none"),
+    "ema": ({}, {}, "none"),
+    "frozen": ({"teacher_regularization": "frozen"}, {}, "none"),
+    "live": ({"teacher_regularization": "live"}, {}, "none"),
+    "trust_region": ({"teacher_regularization": "trust_region"}, {}, "none"),
+    "external (half the layers)": (
+        {"teacher_regularization": "external", "external_teacher_path": "{external}"},
+        {},
+        "none",
+    ),
+    "none, LoRA": (NO_TEACHER, LORA, "none, LoRA"),
+    "ema, LoRA": ({}, LORA, "none, LoRA"),
+    "frozen, LoRA": ({"teacher_regularization": "frozen"}, LORA, "none, LoRA"),
+    "trust_region, LoRA": ({"teacher_regularization": "trust_region"}, LORA, "none, LoRA"),
 }
 
 
@@ -47,7 +63,9 @@ def save_model(path: Path, shape: argparse.Namespace, num_layers: int) -> str:
     return str(path)
 
 
-def make_worker(model: str, options: dict[str, Any], micro_batch_size: int, device: str) -> Any:
+def make_worker(
+    model: str, options: dict[str, Any], model_options: dict[str, Any], micro_batch_size: int, device: str
+) -> Any:
     from verl.workers.config import (
         FSDPEngineConfig,
         FSDPOptimizerConfig,
@@ -83,6 +101,7 @@ def make_worker(model: str, options: dict[str, Any], micro_batch_size: int, devi
                 load_tokenizer=False,
                 use_remove_padding=False,
                 override_config={"attn_implementation": "sdpa"},
+                **model_options,
             ),
             engine_config=engine,
             optimizer_config=FSDPOptimizerConfig(lr=1e-5, clip_grad=1.0, total_training_steps=100),
@@ -133,7 +152,7 @@ def make_batch(shape: argparse.Namespace) -> Any:
 
 
 def measure(worker: Any, shape: argparse.Namespace, device: str) -> dict[str, float]:
-    """Medians over the steps after the first, which warms up."""
+    """Medians over the steps after the first, which warms up; bytes."""
     from verl.utils import tensordict_utils as tu
 
     passes = {"teacher": 0, "student": 0}
@@ -149,31 +168,69 @@ def measure(worker: Any, shape: argparse.Namespace, device: str) -> dict[str, fl
 
     for engine in {id(e): e for e in (worker.engine, *(v.engine for v in worker.teacher.voices())) if e}.values():
         counting(engine)
-    seconds, teacher_seconds = [], []
+    seconds, teacher_seconds, peaks = [], [], []
     for _ in range(shape.steps + 1):
         passes.update(teacher=0, student=0)
-        if device != "cpu":
-            torch.cuda.synchronize()
+        reset_peak(device)
         started = time.perf_counter()
         output = worker.train_mini_batch(make_batch(shape))
-        if device != "cpu":
-            torch.cuda.synchronize()
+        peaks.append(peak_bytes(device))
         seconds.append(time.perf_counter() - started)
         teacher_seconds.append(tu.get(output, "metrics")["self_distillation/teacher_seconds"])
     return {
         "seconds": sorted(seconds[1:])[shape.steps // 2],
         "teacher_seconds": sorted(teacher_seconds[1:])[shape.steps // 2],
         "passes": passes["teacher"] / passes["student"],
-        "megabytes": teacher_bytes(worker) / 2**20,
+        "teacher_bytes": teacher_bytes(worker),
+        "student_bytes": num_bytes(worker.engine.module.parameters()),
+        "peak_bytes": max(peaks[1:]),
     }
+
+
+def reset_peak(device: str) -> None:
+    if device == "cpu":
+        # Linux: sets the process's peak resident size to its present one.
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    else:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_bytes(device: str) -> int:
+    if device == "cpu":
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated()
 
 
 def teacher_bytes(worker: Any) -> int:
     """Of the weights that are there for the teacher only."""
-    shards = worker.teacher.state_dict().get("shards", {})
-    own = sum(shard.numel() * shard.element_size() for shard in shards.values())
+    own = num_bytes(worker.teacher.state_dict().get("shards", {}).values())
     engines = [voice.engine for voice in worker.teacher.voices() if voice.engine]
-    return own + sum(p.numel() * p.element_size() for engine in engines for p in engine.module.parameters())
+    return own + sum(num_bytes(engine.module.parameters()) for engine in engines)
+
+
+def num_bytes(tensors: Any) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def measure_line(
+    model: str, options: dict[str, Any], model_options: dict[str, Any], shape: argparse.Namespace, device: str
+) -> dict[str, float]:
+    """One line, in a process that nothing else has run in."""
+    if device == "cpu":
+        os.environ["VERL_PLATFORM"] = "cpu"
+        from verl_sdpo.platforms.cpu import adaptations
+
+        adaptations.install()
+    address = {"MASTER_ADDR": "localhost", "MASTER_PORT": "29511", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    os.environ.update(address)
+    torch.distributed.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
+    try:
+        return measure(make_worker(model, options, model_options, shape.micro_batch_size, device), shape, device)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def main() -> None:
@@ -185,35 +242,35 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     shape = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        os.environ["VERL_PLATFORM"] = "cpu"
-        from verl_sdpo.platforms.cpu import adaptations
-
-        adaptations.install()
-    address = {"MASTER_ADDR": "localhost", "MASTER_PORT": "29511", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
-    os.environ.update(address)
-    torch.distributed.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         model = save_model(Path(folder, "student"), shape, shape.layers)
         external = save_model(Path(folder, "external"), shape, max(shape.layers // 2, 1))
-        for name, options in TEACHERS.items():
+        for name, (options, model_options, _) in LINES.items():
             chosen = {
                 key: value.format(external=external) if isinstance(value, str) else value
                 for key, value in options.items()
             }
-            worker = make_worker(model, chosen, shape.micro_batch_size, device)
-            rows[name] = measure(worker, shape, device)
-            student = sum(p.numel() * p.element_size() for p in worker.engine.module.parameters()) / 2**20
-            del worker
-    print(f"student: {student:.0f} MB of weights; {vars(shape)}; {device}, torch {torch.__version__}\n")
-    print("| teacher | weights of its own / student's | forward passes / student's | share of the step | step / none |")
-    print("|---|---|---|---|---|")
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                rows[name] = pool.submit(measure_line, model, chosen, model_options, shape, device).result()
+    print_table(rows, shape, device)
+
+
+def print_table(rows: dict[str, dict[str, float]], shape: argparse.Namespace, device: str) -> None:
+    student = rows["none"]["student_bytes"]
+    sizes = ", ".join(f"{name} {value}" for name, value in vars(shape).items())
+    print(f"student: {student / 2**20:.0f} MB of weights; {sizes}; {device}, torch {torch.__version__}\n")
+    print(
+        "| teacher | weights of its own / student's | peak memory more / student's weights "
+        "| forward passes / student's | teacher's share of the step | step / without teacher |"
+    )
+    print("|---|---|---|---|---|---|")
     for name, row in rows.items():
-        share = row["teacher_seconds"] / row["seconds"]
-        ratio = row["seconds"] / rows["none"]["seconds"]
-        print(f"| {name} | {row['megabytes'] / student:.2f} | {row['passes']:.1f} | {share:.0%} | {ratio:.2f} |")
-    torch.distributed.destroy_process_group()
+        base = rows[LINES[name][2]]
+        more = (row["peak_bytes"] - base["peak_bytes"]) / student
+        share, ratio = row["teacher_seconds"] / row["seconds"], row["seconds"] / base["seconds"]
+        own = row["teacher_bytes"] / student
+        print(f"| {name} | {own:.3f} | {more:.2f} | {row['passes']:.1f} | {share:.0%} | {ratio:.2f} |")
 
 
 if __name__ == "__main__":

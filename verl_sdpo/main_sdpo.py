@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from verl_sdpo.config import flat_defaults
 from verl_sdpo.config.checks import ConfigError, check_run, uses_sdpo
 from verl_sdpo.config.self_distillation import KEY
+from verl_sdpo.config.without_effect import settings_without_effect
 from verl_sdpo.platforms.cpu import platform_selection
 
 EXIT_CONFIG = 2
@@ -41,6 +42,8 @@ def register_config() -> None:
 def _compose_and_run(config: DictConfig) -> None:
     try:
         check_run(config)
+        for line in settings_without_effect(config) if uses_sdpo(config) else []:
+            print(f"config warning: {line}", file=sys.stderr)
         run(config)
     except ConfigError as error:
         for fault in error.faults:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from verl_sdpo.config import SelfDistillationConfig, checks
 from verl_sdpo.config.checks import ConfigError, check_run, uses_sdpo
+from verl_sdpo.config.self_distillation import TEACHERS
 from verl_sdpo.main_sdpo import check_policy_loss, for_verl
 
 OPTIONS = "actor_rollout_ref.actor.self_distillation"
@@ -240,6 +241,22 @@ def test_what_the_teachers_own_rollouts_cannot_do_is_refused(compose, key, value
 @pytest.mark.parametrize("weight", [1.0, 0.5])
 def test_verls_other_terms_stand_beside_the_distillation(compose, setting, weight):
     check_run(compose("sdpo_trainer", f"actor_rollout_ref.actor.{setting}", f"{OPTIONS}.distillation_weight={weight}"))
+
+
+@pytest.mark.parametrize("kind", TEACHERS)
+def test_a_kl_to_a_reference_stands_beside_every_teacher(compose, kind):
+    path = "some/model" if kind == "external" else "null"
+    teacher = (f"{OPTIONS}.teacher_regularization={kind}", f"{OPTIONS}.external_teacher_path={path}")
+    check_run(compose("sdpo_trainer", "actor_rollout_ref.actor.use_kl_loss=True", *teacher))
+
+
+@pytest.mark.parametrize("name", ["sdpo_trainer", "sdpo_trainer_cpu"])
+def test_by_default_tokens_are_weighted_for_the_rollout_engine_and_for_older_weights(compose, name):
+    config = compose(name)
+    assert config.actor_rollout_ref.rollout.calculate_log_probs
+    correction = config.algorithm.rollout_correction
+    assert (correction.rollout_is, correction.rollout_is_threshold, correction.bypass_mode) == ("token", 2.0, False)
+    assert OmegaConf.select(config, f"{OPTIONS}.is_clip") == 2.0
 
 
 def test_the_other_loss_of_a_hybrid_is_one_of_verls(compose):

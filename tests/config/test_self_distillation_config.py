@@ -176,8 +176,9 @@ def test_values_at_the_edge_are_taken_as_given(options):
         ({"credit_assignment": "sequence", "alpha": 0.0}, "alpha=0.0 .*credit_assignment=sequence .* set alpha=1.0"),
         (
             {"credit_assignment": "token_top1", "distillation_add_tail": False},
-            "distillation_add_tail=False .*credit_assignment=token_top1 .* set it to true",
+            "distillation_add_tail=False .*credit_assignment=token_top1.* set it to true",
         ),
+        ({"distillation_topk": 1, "distillation_add_tail": False}, "distillation_add_tail=False .*one outcome"),
         ({"sample_weighting": "success_routing"}, "sample_weighting='success_routing' .* distillation_weight below 1"),
         ({"teacher_regularization": "external"}, "external_teacher_path=None .* only if, teacher_regularization=ext"),
         ({"external_teacher_path": "a/b"}, "external_teacher_path='a/b' .* only if, teacher_regularization=external"),

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`algorithm.adv_estimator=sdpo`: what verl gets when it asks for advantages by that name."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from verl import DataProto
 from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_adv_estimator_fn
+from verl.trainer.ppo.v1.utils import compute_advantage_for_multi_trajectories
 
 from verl_sdpo.config import SelfDistillationConfig
 from verl_sdpo.trainer.advantage_estimator import ESTIMATOR, Evidence, SelfDistillationEstimator, advantage_metrics
@@ -123,6 +127,21 @@ def test_a_share_of_one_is_verls_grpo_exactly(config, norm_by_std):
 
 
 @pytest.mark.parametrize("norm_by_std", [True, False])
+def test_a_share_of_one_is_verls_grpo_for_sessions_of_several_outputs_too(norm_by_std):
+    keys = ["a_0_1", "a_1_0", "a_0_0", "b_0_0", "b_1_0", "c_0_0"]
+    data = DataProto.from_dict(
+        {"token_level_rewards": REWARDS.clone(), "response_mask": KEPT.clone()}, non_tensors={"uid": UIDS}
+    )
+    expected = compute_advantage_for_multi_trajectories(
+        data, keys, adv_estimator="grpo", norm_adv_by_std_in_grpo=norm_by_std
+    ).batch["advantages"]
+    evidence = dataclasses.replace(EVIDENCE, final_outputs=torch.tensor([0, 1, 0, 3, 4, 5]))
+    made = advantages({"norm_adv_by_std_in_grpo": norm_by_std}, evidence, group_advantage_weight=1.0)
+    assert torch.equal(made, expected.double())
+    assert not torch.equal(made, grpo(norm_by_std).double())
+
+
+@pytest.mark.parametrize("norm_by_std", [True, False])
 @pytest.mark.parametrize("share", [0.1, 0.9])
 def test_between_the_ends_it_is_equation_3(share, norm_by_std):
     made = advantages({"norm_adv_by_std_in_grpo": norm_by_std}, group_advantage_weight=share, advantage_clip=1.0)
@@ -176,6 +195,13 @@ def test_the_metrics_are_about_tokens_with_a_target():
         "self_distillation/advantage": pytest.approx(sum(differences).item() / len(differences)),
         "self_distillation/advantage_abs_max": pytest.approx(max(abs(each.item()) for each in differences)),
     }
+
+
+def test_a_token_that_the_teacher_excludes_leaves_the_metrics_finite():
+    teacher = TEACHER.clone()
+    teacher[0, 0] = -float("inf")
+    metrics = advantage_metrics(Evidence(STUDENT, teacher, TARGETS))
+    assert metrics["self_distillation/advantage_abs_max"] == pytest.approx(100.0 + STUDENT[0, 0].item())
 
 
 def test_without_a_target_the_metrics_are_zero():

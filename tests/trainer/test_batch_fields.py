@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading and writing a TransferQueue batch, in every kind of container that comes out of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -200,6 +202,14 @@ def test_the_evidence_is_padded_on_the_right_with_zeros(put_in_queue):
     assert evidence.student_log_probs.tolist() == [[-1.0, -2.0, -3.0], [-4.0, 0.0, 0.0]]
     assert evidence.teacher_log_probs.tolist() == [[-1.5, 0.0, -2.5], [-3.5, 0.0, 0.0]]
     assert evidence.target_mask.tolist() == [[1, 0, 1], [1, 0, 0]]
+    assert evidence.final_outputs.tolist() == [0, 1]
+
+
+def test_outputs_of_one_session_name_its_last_one(put_in_queue):
+    put_in_queue(dict.fromkeys(("old_log_probs", "teacher_log_probs", "teacher_target_mask"), jagged([[1]] * 6)))
+    keys = ["a_b_0_9", "a_b_1_0", "a_b_0_10", "c_0_0", "c_1_1", "c_1_0"]
+    batch = dataclasses.replace(meta(6), keys=keys)
+    assert read_evidence(batch).final_outputs.tolist() == [2, 1, 2, 3, 4, 4]
 
 
 def test_rows_without_a_target_are_not_empty(put_in_queue):

@@ -162,6 +162,28 @@ def test_the_same_step_can_become_better(best, save):
     assert best.read().value == 0.5
 
 
+def test_a_crash_while_the_same_step_is_replaced_leaves_the_earlier_one_whole(best, save, monkeypatch):
+    best.consider(5, 0.25, save(5))
+    expected = content(best.folder / "global_step_5")
+    again, rename, renamed = save(5), best_checkpoint.Path.rename, []
+
+    def crash_at_the_second(path, target):
+        renamed.append(path)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(best_checkpoint.Path, "rename", crash_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            best.consider(5, 0.5, again)
+    after = BestCheckpoint(best.folder, METRIC, "max")
+    assert after.read() == Best(5, METRIC, 0.25)
+    assert content(best.folder / "global_step_5.old") == expected
+    assert after.consider(10, 0.75, save(10))
+    assert folders(best) == ["global_step_10"]
+
+
 def test_the_best_one_that_was_resumed_from_can_be_its_own_source(best, save):
     best.consider(5, 0.25, save(5))
     kept = best.folder / "global_step_5"

@@ -101,10 +101,11 @@ class SelfDistillationConfig:
             "set a whole number of at least 1, or null for the whole vocabulary",
         )
         _require(
-            self.credit != "token_top1" or self.distillation_add_tail,
+            self.topk != 1 or self.distillation_add_tail or self.distillation_mode != "topk_logits",
             "distillation_add_tail",
             self.distillation_add_tail,
-            "with credit_assignment=token_top1 it would leave one outcome, and nothing to learn: set it to true",
+            "with one id (distillation_topk=1, or credit_assignment=token_top1) it would leave one outcome, and "
+            "nothing to learn: set it to true",
         )
         self._require_share("alpha", "from 0 (forward KL) over 0.5 (Jensen-Shannon) to 1 (reverse KL)")
         _require(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, register_adv_est
 
@@ -28,6 +29,8 @@ class Evidence:
     teacher_log_probs: torch.Tensor
     # Nonzero where the teacher was asked.
     target_mask: torch.Tensor
+    # (bsz,), the row of the last output of each row's session; None: every row is a session of its own.
+    final_outputs: torch.Tensor | None = None
 
 
 class SelfDistillationEstimator:
@@ -73,14 +76,31 @@ class SelfDistillationEstimator:
             distillation = _sequence_means(distillation, mask)
         group = distillation
         if options.group_advantage_weight > 0.0:
-            group, _ = compute_grpo_outcome_advantage(
-                token_level_rewards=token_level_rewards,
-                response_mask=response_mask,
-                index=index,
-                norm_adv_by_std_in_grpo=(config or {}).get("norm_adv_by_std_in_grpo", True),
-            )
+            norm_by_std = (config or {}).get("norm_adv_by_std_in_grpo", True)
+            group = _group_advantages(token_level_rewards, response_mask, index, evidence.final_outputs, norm_by_std)
         advantages = hybrid_advantages(group, distillation, options.group_advantage_weight)
         return advantages, advantages
+
+
+def _group_advantages(
+    rewards: torch.Tensor, mask: torch.Tensor, uids: Any, final_outputs: torch.Tensor | None, norm_by_std: bool
+) -> torch.Tensor:
+    """GRPO's, as verl gives them to sessions with several outputs: that of the last one, at each token of all of them.
+
+    verl does so for its own estimators of that name only (`compute_advantage_for_multi_trajectories`, verl 0.9.1).
+    """
+    if final_outputs is None:
+        final_outputs = torch.arange(len(mask))
+    finals, sessions = torch.unique(final_outputs, return_inverse=True)
+    made, _ = compute_grpo_outcome_advantage(
+        token_level_rewards=rewards[finals],
+        response_mask=mask[finals],
+        index=np.asarray(uids, dtype=object)[finals.numpy()],
+        norm_adv_by_std_in_grpo=norm_by_std,
+    )
+    # The advantage of a response stands at each of its tokens.
+    of_sessions = made.gather(1, mask[finals].argmax(dim=1, keepdim=True)).squeeze(1)
+    return of_sessions[sessions][:, None] * mask
 
 
 def _sequence_means(advantages: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -96,7 +116,7 @@ def advantage_metrics(evidence: Evidence) -> dict[str, float]:
     - `self_distillation/advantage_abs_max`: the largest absolute value; 0 without a target
     """
     mask = evidence.target_mask != 0
-    advantages = (evidence.teacher_log_probs - evidence.student_log_probs)[mask]
+    advantages = self_distillation_advantages(evidence.student_log_probs, evidence.teacher_log_probs, mask)[mask]
     is_empty = advantages.numel() == 0
     return {
         "self_distillation/advantage": 0.0 if is_empty else advantages.mean().item(),

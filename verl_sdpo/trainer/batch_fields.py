@@ -168,7 +168,18 @@ def read_evidence(batch: KVBatchMeta) -> Evidence:
     """What student and teacher said about the sampled tokens, padded as verl pads for its estimators."""
     names = ["old_log_probs", "teacher_log_probs", "teacher_target_mask"]
     data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=names)
-    return Evidence(*(data[name].to_padded_tensor(0) for name in names))
+    return Evidence(*(data[name].to_padded_tensor(0) for name in names), final_outputs=_final_outputs(batch.keys))
+
+
+def _final_outputs(keys: Sequence[str]) -> torch.Tensor:
+    """`(bsz,)`: the row of the last output of each row's session. verl's keys are `<uid>_<session>_<output>`."""
+    last: dict[str, tuple[int, int]] = {}
+    sessions = []
+    for row, key in enumerate(keys):
+        session, _, output = key.rpartition("_")
+        sessions.append(session)
+        last[session] = max(last.get(session, (-1, -1)), (int(output), row))
+    return torch.tensor([last[session][1] for session in sessions])
 
 
 def _plain(values: Any) -> list[Any]:

@@ -87,17 +87,19 @@ class BestCheckpoint:
         if not is_better(value, best and best.value, self.mode):
             return False
         check_all_ranks(checkpoint)
-        new, old, target = self.folder / ".new", self.folder / ".old", self.folder / f"global_step_{step}"
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        target = self.folder / f"global_step_{step}"
+        # `read` finds the old one also by this name, if the run dies before the new one is in its place.
+        new, old = self.folder / ".new", target.with_name(f"{target.name}.old")
+        shutil.rmtree(new, ignore_errors=True)
         # A record of its own: the folder may be a best checkpoint that was resumed from.
         shutil.copytree(checkpoint, new, copy_function=_link, ignore=shutil.ignore_patterns(_RECORD))
         record = json.dumps(asdict(Best(step, self.metric, value)))
         (new / _RECORD).write_text(record, encoding="utf-8")
         if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         new.rename(target)
-        for other in [old, *self.folder.glob("global_step_*")]:
+        for other in self.folder.glob("global_step_*"):
             if other != target:
                 shutil.rmtree(other, ignore_errors=True)
         return True
