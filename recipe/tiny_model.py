@@ -3,12 +3,14 @@
 """A model that knows nothing, for runs that only try the machinery: random weights and a tokenizer of bytes.
 
 `python -m recipe.tiny_model --output DIR` writes a Hugging Face folder. Any text has a tokenization, one token a byte.
+`small_qwen3` makes every untrained model of recipes, scripts and tests.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -39,22 +41,41 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
-    """Two layers of Qwen3, untrained, in float32."""
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
+    """Two layers of Qwen3 for this tokenizer."""
+    return small_qwen3(
+        len(tokenizer),
         hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,
+        num_layers=2,
+        num_heads=2,
+        seed=seed,
         max_position_embeddings=8192,
-        tie_word_embeddings=False,
-        bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def small_qwen3(
+    vocab_size: int, hidden_size: int, num_layers: int, num_heads: int, seed: int, **settings: Any
+) -> Qwen3ForCausalLM:
+    """A Qwen3, untrained, in float32; the same arguments give the same weights.
+
+    By default the MLP is twice as wide as the model, heads share it evenly, two of them share keys and values, and
+    embedding and output head are apart. `settings` are any of `Qwen3Config`'s, these included. Reseeds torch.
+    """
+    derived = {
+        "intermediate_size": 2 * hidden_size,
+        "num_key_value_heads": max(num_heads // 2, 1),
+        "head_dim": hidden_size // num_heads,
+        "tie_word_embeddings": False,
+    }
+    config = Qwen3Config(
+        vocab_size=vocab_size,
+        hidden_size=hidden_size,
+        num_hidden_layers=num_layers,
+        num_attention_heads=num_heads,
+        **derived | settings,
+    )
+    torch.manual_seed(seed)
     return Qwen3ForCausalLM(config).float()
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each teacher costs: memory of its own, forward passes and time of a training step, in one run.
 
-`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. Each line is verl's FSDP2
+`python -m scripts.benchmark_teachers [--hidden 512 --layers 4 ...]` prints a Markdown table. Each line is verl's FSDP2
 worker in a process of its own, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape
 and random weights. The line "none" is the same step with verl's policy loss in place of distillation
 (`distillation_weight=0`); lines with LoRA are compared with a line of that kind with LoRA.
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from recipe.tiny_model import small_qwen3
 
 LORA = {"lora_rank": 8, "lora_alpha": 16, "target_modules": "all-linear"}
 NO_TEACHER = {"distillation_weight": 0.0, "teacher_regularization": "live"}
@@ -46,20 +48,15 @@ LINES = {
 
 
 def save_model(path: Path, shape: argparse.Namespace, num_layers: int) -> str:
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    config = Qwen3Config(
-        vocab_size=shape.vocab,
-        hidden_size=shape.hidden,
+    small_qwen3(
+        shape.vocab,
+        shape.hidden,
+        num_layers,
+        num_heads=shape.hidden // 64,
+        seed=0,
         intermediate_size=3 * shape.hidden,
-        num_hidden_layers=num_layers,
-        num_attention_heads=shape.hidden // 64,
-        num_key_value_heads=max(shape.hidden // 128, 1),
         head_dim=64,
-        tie_word_embeddings=False,
-    )
-    torch.manual_seed(0)
-    Qwen3ForCausalLM(config).save_pretrained(path)
+    ).save_pretrained(path)
     return str(path)
 
 

@@ -12,19 +12,14 @@ set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$REPOSITORY"
+source recipe/quickstart/prepare.sh
 SEED="${SEED:-0}"
 export SEED STEPS="${STEPS:-50}" OUT="${OUT:-$REPOSITORY/outputs/quickstart/seed$SEED}"
 mkdir -p "$OUT"
 echo "everything lands in $OUT"
 ensure_venv cpu
 
-if [[ ! -f "$OUT/base_model/accuracy.json" ]]; then
-    echo "base model: training from scratch"
-    "$PYTHON" -m recipe.quickstart.base_model --output "$OUT/base_model" --seed "$SEED" 2>&1 | tee "$OUT/base_model.log"
-else
-    echo "base model: $OUT/base_model (already trained)"
-fi
-"$PYTHON" -m recipe.quickstart.make_data --output "$OUT/data" --seed "$SEED"
+prepare_task "$OUT" "$SEED"
 
 for METHOD in sdpo grpo; do
     RUN="$OUT/$METHOD"
@@ -33,8 +28,7 @@ for METHOD in sdpo grpo; do
         continue
     fi
     echo "$METHOD: training, log in $RUN/train.log"
-    mkdir -p "$RUN"
-    rm -rf "$RUN/checkpoints" "$RUN/metrics.jsonl"
+    clear_run "$RUN"
     bash recipe/quickstart/run.sh "$METHOD" >"$RUN/train.log" 2>&1 &
     PID=$!
     # An interrupted quickstart takes its training run with it.

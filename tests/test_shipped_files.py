@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user gets beside the code: configurations, scripts, and no trace of the machine they were written on."""
 
+import ast
+import importlib.util
 import os
 import re
 import shlex
@@ -86,10 +88,13 @@ def test_every_script_that_trains_is_tried_here():
     assert training == {script for script, _ in TRAINING_RUNS}
 
 
-@pytest.mark.parametrize(
+EACH_RUN = pytest.mark.parametrize(
     ("script", "arguments"), TRAINING_RUNS, ids=lambda value: "-".join([value] if isinstance(value, str) else value)
 )
-def test_the_command_of_a_script_composes_and_passes_the_checks(compose, tmp_path, script, arguments):
+
+
+def dry_run(script, arguments, tmp_path):
+    """The name of the configuration and the overrides of the command that the script prints."""
     environment = os.environ | {"DRY_RUN": "1", "OUT": str(tmp_path / "out"), "PYTHON": "python"}
     run = subprocess.run(
         ["bash", str(ROOT / script), *arguments],
@@ -101,10 +106,34 @@ def test_the_command_of_a_script_composes_and_passes_the_checks(compose, tmp_pat
     )
     command = shlex.split(run.stdout.splitlines()[-1])
     assert command[:3] == ["python", "-m", "verl_sdpo.main_sdpo"]
-    name = command[command.index("--config-name") + 1]
-    overrides = [word for word in command[5:] if not word.startswith("hydra.")]
+    return command[command.index("--config-name") + 1], [word for word in command[5:] if not word.startswith("hydra.")]
+
+
+@EACH_RUN
+def test_the_command_of_a_script_composes_and_passes_the_checks(compose, tmp_path, script, arguments):
+    name, overrides = dry_run(script, arguments, tmp_path)
     check_run(compose(name, *overrides))
     assert not (tmp_path / "out").exists(), "a dry run must not write"
+
+
+@EACH_RUN
+def test_a_script_that_trains_leaves_a_checkpoint_of_its_last_step(compose, tmp_path, script, arguments):
+    name, overrides = dry_run(script, arguments, tmp_path)
+    # verl saves the last step where this is above 0, whatever it is.
+    assert compose(name, *overrides).trainer.save_freq > 0
+
+
+def test_what_is_installed_with_the_package_is_imported_by_it_or_by_verl():
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    [required] = [node.value for node in ast.walk(tree) if getattr(node, "arg", None) == "install_requires"]
+    names = [re.match(r"\w+", re.sub(r"^f?['\"]", "", ast.unparse(element)))[0] for element in required.elts]
+    verl = Path(importlib.util.find_spec("verl").origin).parent
+    folders = [ROOT / "verl_sdpo", ROOT / "recipe", ROOT / "data_preprocess", verl / "trainer", verl / "workers"]
+    code = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
+    modules = {"TransferQueue": "transfer_queue"}
+    assert len(names) > 3
+    assert [n for n in names if not re.search(rf"^\s*(import|from) {modules.get(n, n)}\b", code, re.MULTILINE)] == []
+    assert not set(names) & {"pytest", "hypothesis", "ruff", "setuptools"}
 
 
 def test_no_file_names_a_machine_its_paths_or_where_its_packages_came_from():

@@ -42,13 +42,11 @@ for VARIANT in "${ORDER[@]}"; do
 done
 
 cd "$ROOT"
+source recipe/quickstart/prepare.sh
 for SEED in $SEEDS; do
     FOLDER="$BASE/seed$SEED"
     if [[ "${DRY_RUN:-0}" != 1 && ! -f "$FOLDER/base_model/accuracy.json" ]]; then
-        mkdir -p "$FOLDER"
-        "$PYTHON" -m recipe.quickstart.base_model --output "$FOLDER/base_model" --seed "$SEED" 2>&1 |
-            tee "$FOLDER/base_model.log"
-        "$PYTHON" -m recipe.quickstart.make_data --output "$FOLDER/data" --seed "$SEED"
+        prepare_task "$FOLDER" "$SEED"
     fi
     for VARIANT in "${ORDER[@]}"; do
         NAME=$([[ "$VARIANT" == ema ]] && echo sdpo || echo "$VARIANT")
@@ -62,8 +60,7 @@ for SEED in $SEEDS; do
             continue
         fi
         echo "seed $SEED, $VARIANT: log in $RUN/train.log"
-        mkdir -p "$RUN"
-        rm -rf "$RUN/checkpoints" "$RUN/metrics.jsonl"
+        clear_run "$RUN"
         SEED="$SEED" OUT="$FOLDER" NAME="$NAME" bash recipe/quickstart/run.sh sdpo "${OVERRIDES[@]}" \
             >"$RUN/train.log" 2>&1
         touch "$RUN/finished"

@@ -8,6 +8,7 @@ at random for every example, so there is nothing in them to learn by heart.
 """
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from recipe.quickstart import task
@@ -28,10 +29,10 @@ class Example(NamedTuple):
     written: list[str]
 
 
-def draw_example(rng: random.Random, page: dict[str, str]) -> Example:
+def draw_example(rng: random.Random, page: dict[str, str], new_words: Sequence[str] = task.NEW_WORDS) -> Example:
     """One example; `page` is the known page."""
     kind = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
-    words = _draw_words(rng, kind)
+    words = _draw_words(rng, kind, new_words)
     question = task.ask(words)
     if kind in ("known", "unknown"):
         # A fresh guess at every example, so that all guesses become equally likely.
@@ -53,12 +54,10 @@ def teacher_turn(question: str, demonstration: str | None = None, feedback: str 
     return Reprompt(prompt, demonstration, feedback, None, _TEMPLATES).render()[-1]["content"]
 
 
-def _draw_words(rng: random.Random, kind: str) -> list[str]:
+def _draw_words(rng: random.Random, kind: str, new_words: Sequence[str]) -> list[str]:
     new_share = {"known": (0.0,), "unknown": (0.5, 1.0)}.get(kind, (0.0, 0.5, 1.0))
     share = rng.choice(new_share)
-    return [
-        rng.choice(task.NEW_WORDS if rng.random() < share else task.KNOWN_WORDS) for _ in range(task.WORDS_PER_QUESTION)
-    ]
+    return [rng.choice(new_words if rng.random() < share else task.KNOWN_WORDS) for _ in range(task.WORDS_PER_QUESTION)]
 
 
 def _draw_wrong(rng: random.Random, answer: str) -> str:

@@ -14,17 +14,18 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from recipe.quickstart import task
 from recipe.quickstart.base_examples import Example, draw_example, teacher_turn
 from recipe.quickstart.sampling import answer_logits, chat_ids, sample
 from recipe.quickstart.tokenizer import build_tokenizer
+from recipe.tiny_model import small_qwen3
 from verl_sdpo.rewards.passphrase import compute_score
 
 STEPS = 320
@@ -38,22 +39,17 @@ SECONDS_BETWEEN_LINES = 5.0
 
 def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
     """Two layers of Qwen3, 1.3 million parameters in float32, untrained."""
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
+    model = small_qwen3(
+        len(tokenizer),
         hidden_size=256,
-        intermediate_size=512,
-        num_hidden_layers=2,
-        num_attention_heads=4,
+        num_layers=2,
+        num_heads=4,
+        seed=seed,
         num_key_value_heads=4,
-        head_dim=64,
         max_position_embeddings=512,
-        tie_word_embeddings=False,
-        bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model = Qwen3ForCausalLM(config).float()
     # Nothing in pre-training tells the new words apart, so weight decay and shared gradients draw them together. Far
     # apart at the start (five times the usual scale) they stay apart, and can be learned one by one afterwards.
     torch.nn.init.normal_(model.get_input_embeddings().weight, std=EMBEDDING_STD)
@@ -66,6 +62,7 @@ def train(
     seed: int,
     steps: int = STEPS,
     report: Callable[[int, float], None] = lambda step, loss: None,
+    new_words: Sequence[str] = task.NEW_WORDS,
 ) -> None:
     """Train in place on `steps` batches of fresh examples. `report(step, loss)` is called after each step."""
     rng, page = random.Random(f"base model {seed}"), task.known_page(seed)
@@ -75,7 +72,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * _rate_factor(step, steps)
         optimizer.zero_grad()
-        loss = _backward(model, tokenizer, [draw_example(rng, page) for _ in range(BATCH_SIZE)])
+        loss = _backward(model, tokenizer, [draw_example(rng, page, new_words) for _ in range(BATCH_SIZE)])
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         report(step + 1, loss)
@@ -83,14 +80,18 @@ def train(
 
 
 def measure(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int, repeats: int = 4
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    repeats: int = 4,
+    new_words: Sequence[str] = task.NEW_WORDS,
 ) -> dict[str, float]:
     """Accuracies on the validation questions, 0 to 1.
 
     `without_hint` and `self_teacher` are sampled at temperature 1, `repeats` times a question, and have greedy
     counterparts. The self-teacher reads the feedback on a wrong answer drawn at random.
     """
-    rng, items = random.Random(f"measure {seed}"), task.validation_items(seed) * repeats
+    rng, items = random.Random(f"measure {seed}"), task.validation_items(seed, new_words) * repeats
     hinted = []
     for item in items:
         feedback = compute_score(task.draw_answer(rng), item.answer)["feedback"]
@@ -143,22 +144,27 @@ def _line_printer(steps: int) -> Callable[[int, float], None]:
     return report
 
 
+def make_base_model(output: Path, seed: int, steps: int = STEPS, new_words: Sequence[str] = task.NEW_WORDS) -> None:
+    """Train, measure and save; prints how far it is, and the accuracies. `accuracy.json` is written last."""
+    tokenizer = build_tokenizer(new_words)
+    model = build_model(tokenizer, seed)
+    train(model, tokenizer, seed, steps, _line_printer(steps), new_words)
+    accuracies = measure(model, tokenizer, seed, new_words=new_words)
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    (output / "accuracy.json").write_text(json.dumps(accuracies, indent=2) + "\n", encoding="utf-8")
+    for name, label in (("without_hint", "without a hint"), ("self_teacher", "self-teacher (shown the feedback)")):
+        sampled, greedy = accuracies[name], accuracies[f"{name}_greedy"]
+        print(f"  {label}: {sampled:.1%} sampled at temperature 1, {greedy:.1%} greedy")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
-    tokenizer = build_tokenizer()
-    model = build_model(tokenizer, arguments.seed)
-    train(model, tokenizer, arguments.seed, arguments.steps, _line_printer(arguments.steps))
-    accuracies = measure(model, tokenizer, arguments.seed)
-    model.save_pretrained(arguments.output)
-    tokenizer.save_pretrained(arguments.output)
-    (arguments.output / "accuracy.json").write_text(json.dumps(accuracies, indent=2) + "\n", encoding="utf-8")
-    for name, label in (("without_hint", "without a hint"), ("self_teacher", "self-teacher (shown the feedback)")):
-        sampled, greedy = accuracies[name], accuracies[f"{name}_greedy"]
-        print(f"  {label}: {sampled:.1%} sampled at temperature 1, {greedy:.1%} greedy")
+    make_base_model(arguments.output, arguments.seed, arguments.steps)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tokenizer of the quickstart's few words: one token a word, a punctuation mark or a line break."""
 
+from collections.abc import Sequence
+
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -19,11 +21,11 @@ CHAT_TEMPLATE = (
 _TOKEN = Regex(r"\n|\w+|[^\w\s]")
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer(new_words: Sequence[str] = task.NEW_WORDS) -> PreTrainedTokenizerFast:
     """The tokenizer. Spaces only separate: decoding puts one between any two tokens. Padding is on the left."""
     # Invert: what matches is kept, and the blanks between are dropped.
     splitter = pre_tokenizers.Split(_TOKEN, behavior="removed", invert=True)
-    words = {word for text in _texts() for word, _ in splitter.pre_tokenize_str(text)}
+    words = {word for text in _texts(new_words) for word, _ in splitter.pre_tokenize_str(text)}
     vocabulary = {token: index for index, token in enumerate([PAD, UNKNOWN, START, END, *sorted(words)])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = splitter
@@ -40,11 +42,11 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _texts() -> list[str]:
+def _texts(new_words: Sequence[str]) -> list[str]:
     """Texts with every word that a prompt or an answer can hold."""
     templates = RepromptConfig().templates
     feedback = [compute_score(wrong, task.CODE_WORDS[0])["feedback"] for wrong in ("", task.CODE_WORDS[1])]
     frames = [task.QUESTION, task.STATED_ANSWER, templates.reprompt, templates.solution, templates.feedback]
     return [BRACE_GROUP.sub(" ", f) for f in frames] + [
-        *feedback, "\n", *ROLES, *task.CODE_WORDS, *task.NEW_WORDS, *task.KNOWN_WORDS
+        *feedback, "\n", *ROLES, *task.CODE_WORDS, *new_words, *task.KNOWN_WORDS
     ]  # fmt: skip

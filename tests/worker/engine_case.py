@@ -24,22 +24,21 @@ def save_model(
     path: Path, *, is_tied: bool, num_layers: int = 2, hidden_size: int = 32, vocab_size: int = VOCAB
 ) -> Path:
     """A Qwen3 with weights large enough that its distributions differ from position to position."""
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from recipe.tiny_model import small_qwen3
 
-    config = Qwen3Config(
-        vocab_size=vocab_size,
-        hidden_size=hidden_size,
+    model = small_qwen3(
+        vocab_size,
+        hidden_size,
+        num_layers,
+        num_heads=4,
+        seed=0,
         intermediate_size=48,
-        num_hidden_layers=num_layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
         head_dim=8,
         max_position_embeddings=64,
         tie_word_embeddings=is_tied,
         initializer_range=0.25,
     )
-    torch.manual_seed(0)
-    Qwen3ForCausalLM(config).save_pretrained(path)
+    model.save_pretrained(path)
     return path
 
 
