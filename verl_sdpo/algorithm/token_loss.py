@@ -12,7 +12,7 @@ from .divergence import LOG_PROB_FLOOR, check_alpha, clipped_reverse_kl, compute
 
 DISTILLATION_MODES = ("full_logits", "topk_logits", "sampled_token", "sampled_sequence")
 SUPPORTS = ("student", "teacher", "union")
-_SAMPLED_MODES = ("sampled_token", "sampled_sequence")
+SAMPLED_MODES = ("sampled_token", "sampled_sequence")
 
 # The published floor of the tail's probability, 1e-7, written as it is written there. It bounds the forward KL where
 # the student is surer than the teacher. If both tails are below it (as when the support is the whole vocabulary) they
@@ -50,7 +50,7 @@ class TokenDistillation:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class Scored:
     """One model's distribution as the loss sees it."""
 
     log_probs: torch.Tensor  # (num_tokens, num_buckets), a distribution over the buckets
@@ -107,26 +107,22 @@ def distill_tokens(
     check_distillation_options(distillation_mode, topk, alpha, support=support, advantage_clip=advantage_clip)
     _check_shapes(student_logits, teacher_logits, token_ids)
     if distillation_mode == "sampled_sequence":
-        _check_sequence_ids(sequence_ids, token_ids)
+        check_sequence_ids(sequence_ids, token_ids)
     teacher_logits = teacher_logits.detach()
-    support_ids = None
+    ids = None
     if distillation_mode == "topk_logits":
-        support_ids = _support_ids(student_logits.detach(), teacher_logits, topk, support)
-    score = _scorer(token_ids, distillation_mode, support_ids, bool(add_tail))
+        ids = support_ids(student_logits.detach(), teacher_logits, topk, support)
+    score = _scorer(token_ids, distillation_mode, ids, bool(add_tail))
     dtype = compute_dtype(student_logits, teacher_logits)
     student, teacher = score(student_logits, dtype), score(teacher_logits, dtype)
-    if distillation_mode in _SAMPLED_MODES:
-        divergence = (student.token_log_probs - teacher.token_log_probs).detach()
-        factor = divergence if advantage_clip is None else divergence.clamp(-advantage_clip, advantage_clip)
-        if distillation_mode == "sampled_sequence":
-            factor = _sequence_means(factor, sequence_ids)
-        loss = factor * student.token_log_probs
-    elif advantage_clip is None:
-        loss = generalized_jsd(student.log_probs, teacher.log_probs, alpha)
-        divergence = loss.detach()
-    else:
-        loss = clipped_reverse_kl(student.log_probs, teacher.log_probs, advantage_clip)
-        divergence = generalized_jsd(student.log_probs.detach(), teacher.log_probs, alpha)
+    loss, divergence = compare(
+        student,
+        teacher,
+        distillation_mode=distillation_mode,
+        alpha=alpha,
+        advantage_clip=advantage_clip,
+        sequence_ids=sequence_ids,
+    )
     return TokenDistillation(
         loss=loss,
         divergence=divergence,
@@ -137,6 +133,42 @@ def distill_tokens(
         student_support_mass=student.support_mass.detach(),
         teacher_support_mass=teacher.support_mass.detach(),
     )
+
+
+def compare(
+    student: Scored,
+    teacher: Scored,
+    *,
+    distillation_mode: str,
+    alpha: float,
+    advantage_clip: float | None,
+    sequence_ids: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`loss` and `divergence` of a `TokenDistillation`, from both models on the same buckets; the teacher detached."""
+    if distillation_mode in SAMPLED_MODES:
+        divergence = (student.token_log_probs - teacher.token_log_probs).detach()
+        factors = sampled_factors(
+            divergence, advantage_clip, sequence_ids if distillation_mode == "sampled_sequence" else None
+        )
+        return factors * student.token_log_probs, divergence
+    if advantage_clip is None:
+        loss = generalized_jsd(student.log_probs, teacher.log_probs, alpha)
+        return loss, loss.detach()
+    loss = clipped_reverse_kl(student.log_probs, teacher.log_probs, advantage_clip)
+    return loss, generalized_jsd(student.log_probs.detach(), teacher.log_probs, alpha)
+
+
+def sampled_factors(
+    log_ratio: torch.Tensor, advantage_clip: float | None, sequence_ids: torch.Tensor | None
+) -> torch.Tensor:
+    """What multiplies the log-probability of each sampled token: minus its advantage, bounded, `(num_tokens,)`.
+
+    Args:
+        log_ratio: `(num_tokens,)`: log p - log q.
+        sequence_ids: `(num_tokens,)`: then the mean over each sequence; or None.
+    """
+    factors = log_ratio if advantage_clip is None else log_ratio.clamp(-advantage_clip, advantage_clip)
+    return factors if sequence_ids is None else _sequence_means(factors, sequence_ids)
 
 
 def check_distillation_options(
@@ -155,7 +187,7 @@ def check_distillation_options(
         raise ValueError(
             f"topk={topk!r} is not a support size: use 1 or more, or distillation_mode='full_logits' for all ids"
         )
-    if distillation_mode in _SAMPLED_MODES and alpha != 1.0:
+    if distillation_mode in SAMPLED_MODES and alpha != 1.0:
         raise ValueError(
             f"alpha={alpha!r} has no effect with distillation_mode={distillation_mode!r}, which estimates the reverse "
             "KL: use alpha=1.0, or another mode"
@@ -183,7 +215,8 @@ def _check_shapes(student_logits: torch.Tensor, teacher_logits: torch.Tensor, to
         )
 
 
-def _check_sequence_ids(sequence_ids: torch.Tensor | None, token_ids: torch.Tensor) -> None:
+def check_sequence_ids(sequence_ids: torch.Tensor | None, token_ids: torch.Tensor) -> None:
+    """Raise ValueError unless there is an integer id for each token."""
     if sequence_ids is None:
         raise ValueError("sequence_ids=None with distillation_mode='sampled_sequence': give one id per token")
     if sequence_ids.shape != token_ids.shape or sequence_ids.is_floating_point():
@@ -193,7 +226,9 @@ def _check_sequence_ids(sequence_ids: torch.Tensor | None, token_ids: torch.Tens
         )
 
 
-def _support_ids(student_logits: torch.Tensor, teacher_logits: torch.Tensor, topk: int, support: str) -> torch.Tensor:
+def support_ids(
+    student_logits: torch.Tensor, teacher_logits: torch.Tensor | None, topk: int, support: str
+) -> torch.Tensor:
     """`(num_tokens, num_ids)`; of a union sorted, so that an id that both models chose stands beside itself."""
     topk = min(topk, student_logits.shape[-1])
     if support != "union":
@@ -210,39 +245,63 @@ def _sequence_means(values: torch.Tensor, sequence_ids: torch.Tensor) -> torch.T
 
 
 def _scorer(
-    token_ids: torch.Tensor, mode: str, support_ids: torch.Tensor | None, add_tail: bool
-) -> Callable[[torch.Tensor, torch.dtype], _Scored]:
+    token_ids: torch.Tensor, mode: str, ids: torch.Tensor | None, add_tail: bool
+) -> Callable[[torch.Tensor, torch.dtype], Scored]:
     """How a model is read: both models must be read on the same buckets."""
     if mode == "full_logits":
         return lambda logits, dtype: _score_full(logits, token_ids, dtype)
-    if mode in _SAMPLED_MODES:
+    if mode in SAMPLED_MODES:
         return lambda logits, dtype: _score_sampled(logits, token_ids, dtype)
-    return lambda logits, dtype: _score_topk(logits, token_ids, support_ids, add_tail, dtype)
+    return lambda logits, dtype: _score_topk(logits, token_ids, ids, add_tail, dtype)
 
 
-def _score_full(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> _Scored:
+def _score_full(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> Scored:
     log_probs = logits.to(dtype).log_softmax(-1)  # (num_tokens, vocab)
     token_log_probs = log_probs.gather(-1, token_ids[:, None]).squeeze(-1).clamp(min=LOG_PROB_FLOOR)
-    return _Scored(log_probs, token_log_probs, torch.ones_like(token_log_probs))
+    return Scored(log_probs, token_log_probs, torch.ones_like(token_log_probs))
 
 
-def _score_sampled(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> _Scored:
-    token_log_probs = _token_log_probs(logits, token_ids, logits.to(dtype).logsumexp(-1))
-    return _Scored(token_log_probs[:, None], token_log_probs, token_log_probs.exp())
+def _score_sampled(logits: torch.Tensor, token_ids: torch.Tensor, dtype: torch.dtype) -> Scored:
+    token_logits = logits.gather(-1, token_ids[:, None]).to(dtype)
+    return score_sampled(token_logits, logits.to(dtype).logsumexp(-1))
+
+
+def score_sampled(token_logits: torch.Tensor, log_normalizer: torch.Tensor) -> Scored:
+    """A model on the sampled tokens alone: their logits `(num_tokens, 1)` and the normalisers `(num_tokens,)`."""
+    token_log_probs = _floored(token_logits, log_normalizer).squeeze(-1)
+    return Scored(token_log_probs[:, None], token_log_probs, token_log_probs.exp())
 
 
 def _score_topk(
-    logits: torch.Tensor, token_ids: torch.Tensor, support_ids: torch.Tensor, add_tail: bool, dtype: torch.dtype
-) -> _Scored:
-    support = logits.gather(-1, support_ids).to(dtype)  # (num_tokens, num_ids)
-    # The second of an id in a union has no mass in either model and no gradient. In other supports no id is repeated.
-    is_repeat = support_ids.diff(prepend=torch.full_like(support_ids[:, :1], -1)) == 0
-    # The smallest float, here and below, keeps gradients finite where one side of the support has no mass at all.
-    smallest = torch.finfo(dtype).min
-    support = support.masked_fill(is_repeat, smallest).clamp(min=smallest)
+    logits: torch.Tensor, token_ids: torch.Tensor, ids: torch.Tensor, add_tail: bool, dtype: torch.dtype
+) -> Scored:
     # The tail is summed over the other ids: one minus the support's mass would lose all digits of a small tail.
-    others = logits.scatter(-1, support_ids, torch.finfo(logits.dtype).min).to(dtype)  # (num_tokens, vocab)
-    log_others = others.logsumexp(-1)
+    others = logits.scatter(-1, ids, torch.finfo(logits.dtype).min).to(dtype)  # (num_tokens, vocab)
+    token_logits = logits.gather(-1, token_ids[:, None]).squeeze(-1).to(dtype)
+    return score_support(logits.gather(-1, ids).to(dtype), ids, others.logsumexp(-1), token_logits, add_tail)
+
+
+def score_support(
+    support: torch.Tensor,
+    ids: torch.Tensor,
+    log_others: torch.Tensor,
+    token_logits: torch.Tensor,
+    add_tail: bool,
+) -> Scored:
+    """A model on the buckets of a support.
+
+    Args:
+        support: `(num_tokens, num_ids)`: the logits of `ids`.
+        ids: same shape; an id stands twice only beside itself.
+        log_others: `(num_tokens,)`: logsumexp of the logits of all other ids.
+        token_logits: `(num_tokens,)`: the sampled tokens'.
+        add_tail: whether the other ids are a bucket.
+    """
+    # The second of an id in a union has no mass in either model and no gradient. In other supports no id is repeated.
+    is_repeat = ids.diff(prepend=torch.full_like(ids[:, :1], -1)) == 0
+    # The smallest float keeps gradients finite where one side of the support has no mass at all.
+    smallest = torch.finfo(support.dtype).min
+    support = support.masked_fill(is_repeat, smallest).clamp(min=smallest)
     log_normalizer = torch.logaddexp(support.logsumexp(-1), log_others)
     if add_tail:
         support_log_probs = _floored(support, log_normalizer)
@@ -252,13 +311,8 @@ def _score_topk(
         # The normaliser cancels; detached, it cancels from the gradient exactly.
         support_log_probs = _floored(support, log_normalizer.detach())
         log_probs = support_log_probs.log_softmax(-1)  # (num_tokens, num_ids)
-    token_log_probs = _token_log_probs(logits, token_ids, log_normalizer)
-    return _Scored(log_probs, token_log_probs, support_log_probs.detach().exp().sum(-1))
-
-
-def _token_log_probs(logits: torch.Tensor, token_ids: torch.Tensor, log_normalizer: torch.Tensor) -> torch.Tensor:
-    picked = logits.gather(-1, token_ids[:, None]).to(log_normalizer.dtype)
-    return _floored(picked, log_normalizer).squeeze(-1)
+    token_log_probs = _floored(token_logits[:, None], log_normalizer).squeeze(-1)
+    return Scored(log_probs, token_log_probs, support_log_probs.detach().exp().sum(-1))
 
 
 def _floored(logits: torch.Tensor, log_normalizer: torch.Tensor) -> torch.Tensor:
