@@ -33,6 +33,8 @@ GROUPS = {
         "distillation_support",
         "distillation_add_tail",
         "alpha",
+        "distillation_head",
+        "distillation_chunk_size",
         "advantage_clip",
         "is_clip",
     ),

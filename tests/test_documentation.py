@@ -289,6 +289,14 @@ def test_the_truth_table_is_what_the_teacher_is_shown(column, config):
         assert build_teacher_messages(pair, **config)[1][0] == float(row[column] != "no target")
 
 
+def test_every_row_of_the_page_of_pitfalls_names_tests():
+    # That they exist is seen above, with all other paths of all pages.
+    rows = re.findall(r"^\| (?!What |---)(.*) \| (.*) \| (.*) \|$", text_of("pitfalls.md"), flags=re.MULTILINE)
+    assert len(rows) > 50
+    for mistake, _, tests in rows:
+        assert re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`(, `tests/[\w/]+\.py::test_\w+`)*", tests), mistake
+
+
 def test_the_table_of_overrides_is_complete():
     found = {"SdpoActorRolloutRefWorker.actor_worker_cls"}
     rooms = [

@@ -272,6 +272,14 @@ def test_groups_may_be_interleaved_and_never_share_solutions():
     assert demonstrations(batch) == [None, None, "0", "1", "0", "1"]
 
 
+def test_a_group_may_have_any_number_of_rollouts():
+    sizes = {"one": 1, "two": 2, "five": 5}
+    members = [(uid, number) for number in range(5) for uid, size in sizes.items() if number < size]
+    # The last of each group succeeds.
+    batch = [rollout(uid=uid, response=f"of {uid}", score=float(number == sizes[uid] - 1)) for uid, number in members]
+    assert demonstrations(batch) == [None if r["score"] else f"of {r['uid']}" for r in batch]
+
+
 def test_a_score_at_the_threshold_is_a_success_and_nan_is_none():
     batch = [rollout(response="half", score=0.5), rollout(response="nan", score=float("nan")), rollout()]
     assert demonstrations(batch) == [None, "half", "half"]

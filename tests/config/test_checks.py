@@ -87,6 +87,7 @@ ALWAYS_REFUSED = [
     ("trainer.v1.replay_poll_interval", float("nan"), "above 0"),
     ("trainer.v1.replay_poll_interval", float("inf"), "above 0"),
     ("trainer.use_v1", False, "set it to True"),
+    ("model_engine", "megatron", "set it to dp"),
     ("trainer.seed", -1, "at least 0"),
     ("trainer.max_time", "soon", '"5h", "90m"'),
     ("trainer.max_time", 90, '"5h", "90m"'),

@@ -79,6 +79,44 @@ def test_an_update_is_the_weighted_mean_of_teacher_and_student(rate):
     assert teacher.num_updates == 3
 
 
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_the_average_moves_in_every_nth_training_step_and_in_no_other(every):
+    student = TinyModel()
+    teacher = EmaTeacher(student, 0.25, every=every)
+    has_moved = []
+    for seed in range(7):
+        move(student, seed)
+        before = shards(teacher)
+        teacher.update()
+        has_moved.append(not are_equal(shards(teacher), before))
+    assert has_moved == [step % every == 0 for step in range(1, 8)]
+
+
+def test_over_the_warm_up_the_share_rises_linearly_and_then_stays():
+    student = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        student.weight.fill_(0.0)
+        teacher = EmaTeacher(student, 0.2, warmup_steps=4)
+        student.weight.fill_(1.0)
+    # Of what is left between teacher and student.
+    for share in (0.05, 0.1, 0.15, 0.2, 0.2, 0.2):
+        left = 1.0 - shards(teacher)["weight"].item()
+        teacher.update()
+        assert 1.0 - shards(teacher)["weight"].item() == pytest.approx((1.0 - share) * left, rel=1e-6)
+
+
+def test_a_buffer_is_the_same_for_student_and_teacher():
+    student = TinyModel()
+    student.register_buffer("shift", torch.zeros(5))
+    teacher = EmaTeacher(student, 0.0)
+    student.shift += 3.0
+    with teacher.in_place_of_student():
+        assert (student.shift == 3.0).all()
+        student.shift += 1.0
+    assert (student.shift == 4.0).all()
+    assert "shift" not in shards(teacher)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_rate_zero_stays_at_the_start_and_rate_one_is_the_student(dtype):
     student = TinyModel(dtype=dtype)

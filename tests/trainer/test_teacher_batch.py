@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the teacher reads, token by token. The tokenizer has one token a byte, so decoding shows all of it."""
 
+import jinja2
 import pytest
 
 from verl_sdpo.algorithm.reprompt import RepromptConfig, plan_reprompts
@@ -64,12 +65,12 @@ def test_teacher_prompt_is_the_students_with_text_after_the_question(
 
 def test_each_response_follows_its_own_prompt_with_all_of_its_tokens(tokenizer, render):
     # Special tokens and tool results are part of what the student's tokens depended on.
-    responses = [[7, tokenizer.eos_token_id, 9, 258], [3], [5, 5]]
+    responses = [[3], [7, tokenizer.eos_token_id, 9, 258], [5, 5]]
     rollouts = [rollout("a", 1.0, response="first"), rollout("a", 0.0), rollout("b", 0.0, "wrong unit")]
     batch = build_teacher_batch(rollouts, responses, RepromptConfig(), render)
     assert batch.has_target == [False, True, True]
-    assert batch.input_ids[1][-1:] == [3]
-    assert tokenizer.decode(batch.input_ids[1][:-1]).startswith(HEAD + "\nCorrect solution:\n\nfirst")
+    assert batch.input_ids[1][-4:] == responses[1]
+    assert tokenizer.decode(batch.input_ids[1][:-4]).startswith(HEAD + "\nCorrect solution:\n\nfirst")
     assert batch.input_ids[2][-2:] == [5, 5]
     assert "wrong unit" in tokenizer.decode(batch.input_ids[2][:-2])
 
@@ -166,6 +167,28 @@ def test_rollouts_and_tokenizer_are_not_changed(tokenizer, render):
     build_teacher_batch([given], [[1]], RepromptConfig(max_reprompt_len=300), render)
     assert given == expected
     assert (tokenizer.truncation_side, tokenizer.padding_side) == sides
+
+
+@pytest.mark.parametrize("truncation", ["middle", "error"])
+def test_an_error_of_the_chat_template_stops_the_run(compose, tokenizer, truncation):
+    render = PromptRenderer(compose("sdpo_trainer_cpu"), tokenizer, "qwen3")
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    settings = RepromptConfig(reprompt_truncation=truncation)
+    with pytest.raises(jinja2.TemplateError, match="roles must alternate"):
+        build_teacher_batch([rollout(feedback="Wrong.")], [[1]], settings, render)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_sides_on_which_a_tokenizer_pads_and_cuts_are_nothing_to_the_teachers_prompt(compose, tokenizer, side):
+    tokenizer.padding_side = tokenizer.truncation_side = side
+    tokenizer.model_max_length = 10
+    render = PromptRenderer(compose("sdpo_trainer_cpu"), tokenizer, "qwen3")
+    batch = build_teacher_batch([rollout(), rollout(feedback="Wrong.")], [[1], [2, 3]], RepromptConfig(), render)
+    text = tokenizer.decode(batch.input_ids[1][:-2])
+    assert text.startswith(HEAD)
+    assert text.endswith(TAIL)
+    assert batch.input_ids[1][-2:] == [2, 3]
+    assert tokenizer.pad_token_id not in batch.input_ids[1]
 
 
 def test_check_student_prompt_refuses_other_tokens_for_the_same_messages(tokenizer, render):

@@ -12,6 +12,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from tests.worker.engine_case import (
+    VOCAB,
     Sample,
     actor_config,
     batch_of,
@@ -181,12 +182,16 @@ def outcomes(ranks, path, cases, use_remove_padding):
 
 # --- modes -----------------------------------------------------------------------------------------------------------
 
+# In the head, in the head with all that a token can be weighted by, and from logits of all tokens.
+VARIANTS = {
+    "head": {},
+    "head, weighted": {"temperature": 0.7, "has_rollout_weights": True},
+    "plain": {"temperature": 0.7, "has_rollout_weights": True, "calculate_entropy": True},
+}
 MODE_CASES = {
-    (mode, temperature): Case(
-        options, temperature=temperature, has_rollout_weights=temperature != 1.0, calculate_entropy=temperature != 1.0
-    )
+    (mode, variant): Case(options | ({"distillation_head": "plain"} if variant == "plain" else {}), **settings)
     for mode, options in MODES.items()
-    for temperature in (1.0, 0.7)
+    for variant, settings in VARIANTS.items()
 }
 
 
@@ -198,11 +203,11 @@ def by_mode(request, ranks, models):
 
 
 @WORLDS
-@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_loss_gradient_and_metrics_are_those_of_the_definition(by_mode, mode, temperature, world):
+def test_loss_gradient_and_metrics_are_those_of_the_definition(by_mode, mode, variant, world):
     path, seen = by_mode
-    assert_same(seen[world][mode, temperature], expected(path, MODE_CASES[mode, temperature]))
+    assert_same(seen[world][mode, variant], expected(path, MODE_CASES[mode, variant]))
 
 
 # --- splits ----------------------------------------------------------------------------------------------------------
@@ -248,3 +253,61 @@ def test_a_rank_without_a_target_adds_nothing_and_holds_nobody_up(by_split, mode
     case = ONE_SIDED_CASES[loss_agg_mode, "one-sided"]
     assert not any(sample.has_target for sample in case.samples[1::2])
     assert_same(by_split[world][loss_agg_mode, "one-sided"], expected(models["untied"], case))
+
+
+# --- without an engine -----------------------------------------------------------------------------------------------
+
+
+class OverwritingLogProbs(torch.autograd.Function):
+    """Log-probabilities whose backward pass leaves its gradient in the logits' own memory, as flash-attn's does."""
+
+    @staticmethod
+    def forward(ctx, logits, token_ids):
+        ctx.save_for_backward(logits, token_ids)
+        return logits.log_softmax(-1).gather(-1, token_ids[:, None]).squeeze(-1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        logits, token_ids = ctx.saved_tensors
+        memory = logits.data
+        memory.copy_(grad[:, None] * (torch.nn.functional.one_hot(token_ids, memory.shape[-1]) - memory.softmax(-1)))
+        return memory, None
+
+
+def plain_log_probs(logits, token_ids):
+    return logits.log_softmax(-1).gather(-1, token_ids[:, None]).squeeze(-1)
+
+
+def hybrid_gradient(mode, log_probs_of, distils_first):
+    """Of the distillation of one sample, all of whose tokens count, plus the log-probabilities of all tokens."""
+    from verl.workers.config import FSDPEngineConfig
+
+    from verl_sdpo.worker.loss_adapter import SelfDistillationLoss
+    from verl_sdpo.worker.output_head import HeadWeights
+    from verl_sdpo.worker.sdpo_worker import _mark_targets
+    from verl_sdpo.worker.teacher_pass import SpokenTargets, TeacherTargets
+
+    generator = torch.Generator().manual_seed(3)
+    loss = SelfDistillationLoss(actor_config(FSDPEngineConfig(strategy="fsdp2"), MODES[mode]))
+    data = batch_of(make_samples([[1] * 6], [1]))
+    _mark_targets(data, skip_first_tokens=0)
+    head = HeadWeights(torch.randn(VOCAB, 8, generator=generator), None)
+    loss.targets = TeacherTargets([SpokenTargets(1.0, [torch.randn(6, 8, generator=generator)], head)])
+    token_ids = data["input_ids"].values()
+    leaf = torch.randn(len(token_ids), VOCAB, generator=generator, requires_grad=True)
+    logits = 2.0 * leaf
+    terms = [
+        lambda: loss.per_token(logits, data)["sdpo_loss"].sum(),
+        lambda: log_probs_of(logits, token_ids.roll(-1)).sum(),
+    ]
+    # The backward pass goes through the later one first.
+    first, second = terms if distils_first else terms[::-1]
+    (first() + second()).backward()
+    return leaf.grad
+
+
+@pytest.mark.parametrize("distils_first", [True, False])
+@pytest.mark.parametrize("mode", MODES)
+def test_log_probs_whose_backward_overwrites_the_logits_change_nothing_that_is_distilled(mode, distils_first):
+    expected = hybrid_gradient(mode, plain_log_probs, distils_first)
+    torch.testing.assert_close(hybrid_gradient(mode, OverwritingLogProbs.apply, distils_first), expected)

@@ -4,11 +4,12 @@
 
 import dataclasses
 import os
+from unittest import mock
 
 import pytest
 import torch
 
-from tests.worker.engine_case import batch_of, make_samples, make_worker, metrics_of
+from tests.worker.engine_case import actor_config, batch_of, make_samples, make_worker, metrics_of
 
 WORLDS = pytest.mark.parametrize("world", [1, 2], ids=["one rank", "two ranks"])
 RATE = 0.25
@@ -237,3 +238,71 @@ def test_a_checkpoint_without_a_teacher_is_refused_with_what_to_do(checkpoint, w
         assert f"teacher_world_size_{world}_rank_{number}.pt" in rank["refused"]
         assert "trainer.resume_mode" in rank["refused"]
         assert "actor_rollout_ref.model.path" in rank["refused"]
+
+
+# --- without an engine -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss_mode", "options", "terms", "asked"),
+    [
+        ("sdpo", {}, {}, (True, True)),
+        ("sdpo", {"distillation_weight": 0.5}, {}, (True, False)),
+        ("sdpo", {}, {"use_kl_loss": True}, (True, False)),
+        ("sdpo", {"distillation_weight": 0.0}, {}, (False, False)),
+        # As verl's trainer has set them: the loss is verl's own.
+        ("vanilla", {}, {}, (False, False)),
+    ],
+    ids=["distillation", "hybrid", "with KL", "policy loss", "verl's loss"],
+)
+def test_the_engine_is_asked_for_logits_where_they_are_distilled_and_nowhere_else(
+    monkeypatch, loss_mode, options, terms, asked
+):
+    from verl.utils import tensordict_utils as tu
+    from verl.workers.config import FSDPEngineConfig
+    from verl.workers.engine_workers import TrainingWorker
+
+    from verl_sdpo.worker.loss_adapter import SelfDistillationLoss
+    from verl_sdpo.worker.sdpo_worker import SdpoTrainingWorker, _mark_targets
+
+    config = actor_config(FSDPEngineConfig(strategy="fsdp2"), options, loss_mode=loss_mode, **terms)
+    worker = object.__new__(SdpoTrainingWorker)
+    worker._num_moves = worker._num_skipped = 0
+    worker.teacher = mock.Mock(follows_student=False)
+    worker.distils_in_loss = loss_mode == "sdpo"
+    worker.loss_fn = SelfDistillationLoss(config) if worker.distils_in_loss else None
+    worker._count_targets = lambda data: (int(data["target_mask"].values().sum()), len(data))
+    seen = []
+
+    def train_batch(self, data):
+        seen.append(tuple(tu.get(data, key) for key in ("distillation_use_topk", "distillation_only")))
+        return tu.get_tensordict({}, {"metrics": {"grad_norm": 1.0}})
+
+    monkeypatch.setattr(TrainingWorker, "train_batch", train_batch)
+    data = batch_of(TARGETS)
+    _mark_targets(data, skip_first_tokens=0)
+    worker.train_batch(data)
+    assert seen == [asked]
+
+
+def test_targets_are_the_response_mask_as_it_is_when_the_student_learns():
+    from verl_sdpo.worker.sdpo_worker import _mark_targets
+
+    samples = [
+        dataclasses.replace(TARGETS[1], mask=[1, 0, 0, 1, 1]),  # a rejected token, or a tool's answer
+        dataclasses.replace(TARGETS[3], mask=[0, 0]),  # everything was rejected
+        TARGETS[2],  # never had a target
+        dataclasses.replace(TARGETS[7], response=[], mask=[], old_log_probs=[]),
+        TARGETS[0],
+    ]
+    data = batch_of(samples)
+    # The agent loop's mask, from before anything was rejected.
+    offsets = data["responses"].offsets()
+    data["loss_mask"] = torch.nested.nested_tensor_from_jagged(torch.ones(int(offsets[-1])).long(), offsets)
+    sequences = _mark_targets(data, skip_first_tokens=0)
+    assert data["target_index"].tolist() == [0, -1, -1, -1, 1]
+    assert [row.tolist() for row in data["target_mask"].unbind()] == [[1, 0, 0, 1, 1], [0, 0], [0, 0, 0], [], [1, 1, 1]]
+    # What was rejected is still read.
+    for sequence, sample in zip(sequences, (samples[0], samples[4]), strict=True):
+        assert sequence.input_ids.tolist() == sample.teacher_prompt + sample.response
+        assert sequence.target_mask.tolist() == sample.mask

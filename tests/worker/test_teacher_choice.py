@@ -3,6 +3,7 @@
 """Every kind of teacher in verl's worker: what it says, when it changes, and what a checkpoint keeps."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -187,3 +188,55 @@ def test_an_external_teacher_with_another_vocabulary_is_refused(ranks, models):
             assert "external_teacher_path=" in message
             assert "64 ids" in message
             assert "61" in message
+
+
+def watch_modes(rank, world, path):
+    """By kind, who ran in each forward pass of a step; the mode of all parts of the module and gradients tell."""
+    names = {(frozenset({True}), True): "student", (frozenset({False}), False): "teacher"}
+    seen = {}
+    for kind in ("ema", "live", "trust_region"):
+        worker = make_worker(path, options=options(kind, None), optimizer=OPTIMIZER, micro_batch_size=HALF // world)
+        seen[kind] = []
+
+        def look(module, _, passes=seen[kind]):
+            passes.append(names.get((frozenset(part.training for part in module.modules()), torch.is_grad_enabled())))
+
+        worker.engine.module.register_forward_pre_hook(look)
+        worker.train_mini_batch(batch_of(SAMPLES[rank::world], world=world, mini_batch_size=HALF))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def modes(ranks, models):
+    return ranks.run(watch_modes, models["untied"])
+
+
+@WORLDS
+def test_within_a_step_the_teacher_speaks_in_evaluation_mode_and_the_student_learns_in_training_mode(modes, world):
+    for rank in modes[world]:
+        assert rank["ema"] == ["teacher"] * 2 + ["student"] * 2
+        assert rank["live"] == ["teacher", "student"] * 2
+        assert rank["trust_region"] == ["teacher", "teacher", "student"] * 2
+
+
+# --- without an engine -----------------------------------------------------------------------------------------------
+
+
+class TinyHead(torch.nn.Linear):
+    """A model that is its own output head."""
+
+    def get_output_embeddings(self):
+        return self
+
+
+def test_the_options_of_the_average_and_of_the_trust_region_reach_their_teachers():
+    from verl_sdpo.config import SelfDistillationConfig
+    from verl_sdpo.worker.teacher_choice import build_teacher
+
+    worker = SimpleNamespace(engine=SimpleNamespace(module=TinyHead(2, 3)))
+    average = {"teacher_update_rate": 0.3, "teacher_update_every": 5, "teacher_warmup_steps": 7}
+    teacher = build_teacher(SelfDistillationConfig.from_flat(average), worker)
+    assert (teacher.rate, teacher.every, teacher.warmup_steps) == (0.3, 5, 7)
+    region = {"teacher_regularization": "trust_region", "trust_region_mix": 0.2}
+    teacher = build_teacher(SelfDistillationConfig.from_flat(region), worker)
+    assert [voice.weight for voice in teacher.voices()] == pytest.approx([0.8, 0.2])

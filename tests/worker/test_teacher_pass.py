@@ -3,6 +3,7 @@
 """The teacher's pass through verl's FSDP2 engine against a plain forward of a model with the averaged weights."""
 
 import contextlib
+from unittest import mock
 
 import pytest
 import torch
@@ -218,6 +219,41 @@ def test_without_bounds_one_micro_batch_holds_everything(lengths, is_padded):
     from verl_sdpo.worker.teacher_pass import plan_micro_batches
 
     assert len(plan_micro_batches(lengths, max_rows=None, max_tokens=None, is_padded=is_padded)) == 1
+
+
+class PlanRecorder:
+    """An engine that computes nothing and remembers how long the sequences of each micro-batch are."""
+
+    def __init__(self):
+        self.module = torch.nn.Linear(4, 9)
+        self.module.get_output_embeddings = lambda: self.module
+        self.eval_mode = lambda **_: contextlib.nullcontext()
+        self.get_data_parallel_group = lambda: None
+        self.lengths = []
+
+    def forward_step(self, micro_batch, loss_function, forward_only):
+        self.lengths.append(micro_batch["input_ids"].offsets().diff().tolist())
+        loss_function(data=micro_batch, student_logits=torch.zeros(1, sum(self.lengths[-1]), 4))
+
+
+@pytest.mark.parametrize("use_remove_padding", [False, True])
+def test_micro_batches_are_bounded_by_what_the_teacher_reads_not_by_the_response(monkeypatch, use_remove_padding):
+    from verl_sdpo.teacher.interface import Voice
+    from verl_sdpo.worker.teacher_pass import TeacherSequence, run_teacher
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda *_, **__: None)
+    # The responses alone would all go into one micro-batch.
+    lengths = [5, 30, 12, 30, 7, 41, 3]
+    sequences = [TeacherSequence(torch.zeros(length).long(), torch.tensor([1, 1])) for length in lengths]
+    teacher = mock.Mock(voices=lambda: [Voice(1.0, contextlib.nullcontext)])
+    engine = PlanRecorder()
+    switches = {"max_rows": None, "max_tokens": 40, "use_remove_padding": use_remove_padding}
+    targets = run_teacher(engine, teacher, sequences, **switches)
+    assert sorted(length for rows in engine.lengths for length in rows) == sorted(lengths)
+    for rows in engine.lengths:
+        assert len(rows) == 1 or (sum(rows) if use_remove_padding else len(rows) * max(rows)) <= 40
+    assert len(engine.lengths) > 1
+    assert targets.logits(range(len(lengths)), 1.0).shape == (2 * len(lengths), 9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

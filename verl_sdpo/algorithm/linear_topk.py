@@ -84,6 +84,14 @@ class Objective:
     support: str = "student"
     advantage_clip: float | None = None
 
+    @property
+    def reads_student_ids_only(self) -> bool:
+        """Whether a teacher's normaliser and its logits at ids of the student are all that the loss needs of it."""
+        if self.distillation_mode in SAMPLED_MODES:
+            return True
+        # A forward KL divides by the teacher's tail, which then has to be summed.
+        return self.distillation_mode == "topk_logits" and self.support == "student" and self.alpha > 0.0
+
 
 @dataclass(frozen=True)
 class TokenWeighting:
@@ -183,7 +191,8 @@ def distill_hidden_states(
         summary=summary,
         chunk_size=chunk_size or default_chunk_size(student.hidden.device),
     )
-    weighted_loss, values = _Chunked.apply(student.hidden, student.weight, student.bias, work)
+    with torch.autocast(student.hidden.device.type, enabled=False):
+        weighted_loss, values = _Chunked.apply(student.hidden, student.weight, student.bias, work)
     *tokens, importance_weight, importance_ratio = values.unbind()
     return HiddenDistillation(weighted_loss, TokenDistillation(*tokens), importance_weight, importance_ratio)
 
@@ -409,9 +418,8 @@ def _sequence_factors(student: Projection, work: _Work) -> torch.Tensor:
 def _read_teacher(work: _Work, student_logits: torch.Tensor, rows: slice) -> tuple[torch.Tensor, Reduced]:
     """The ids whose logits are looked at one by one, `(num_rows, n)`, and what the teacher says about them."""
     token_ids = work.token_ids[rows]
-    objective, summary = work.objective, work.summary
-    has_student_ids = objective.distillation_mode in SAMPLED_MODES or objective.support == "student"
-    if summary is not None and has_student_ids and objective.alpha > 0.0:
+    objective = work.objective
+    if work.summary is not None and objective.reads_student_ids_only:
         ids = _bucket_ids(student_logits, None, token_ids, objective)
         return ids, _gather_teacher(work, ids, rows, student_logits.dtype)
     teacher_logits = _teacher_logits(work.teacher, work.temperature, rows)

@@ -58,6 +58,11 @@ def _common_faults(config: DictConfig) -> list[str]:
         faults.append(f"trainer.v1.replay_poll_interval={interval!r} must be a number of seconds above 0")
     if not select("trainer.use_v1"):
         faults.append("trainer.use_v1=False is verl's old trainer, which this entry point does not run: set it to True")
+    if (engine := select("model_engine")) != "dp":
+        faults.append(
+            f"model_engine={engine!r} cannot be used: this package's configuration and SDPO's teacher are for verl's "
+            "FSDP2 engine; set it to dp, or run another loss with python -m verl.trainer.main_ppo"
+        )
     if not _is_whole(seed := select("trainer.seed"), least=0):
         faults.append(f"trainer.seed={seed!r} is no seed: set a whole number of at least 0")
     return faults + _watching_faults(config)

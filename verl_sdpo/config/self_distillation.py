@@ -18,6 +18,7 @@ from verl_sdpo.algorithm.reprompt import RepromptConfig
 KEY = "actor_rollout_ref.actor.self_distillation"
 CREDIT_ASSIGNMENTS = ("logit", "token_top1", "token", "sequence")
 SUPPORTS = ("student", "teacher", "union")
+HEADS = ("chunked", "plain")
 TEACHERS = ("ema", "frozen", "live", "trust_region", "external")
 GENERATORS = ("student", "teacher")
 
@@ -40,6 +41,11 @@ class SelfDistillationConfig:
     distillation_add_tail: bool = True
     # 0: forward KL(teacher, student); 1: reverse KL(student, teacher); between: generalised Jensen-Shannon.
     alpha: float = 0.5
+    # Where the loss is made: "chunked", in the model's output head, with logits of a few tokens at a time; "plain",
+    # from logits of all tokens. A loss with terms of verl's besides distillation is always made as in "plain".
+    distillation_head: str = "chunked"
+    # Tokens whose logits exist at a time in the chunked head; null: 64 on a CPU, 2048 on a GPU.
+    distillation_chunk_size: int | None = None
     # Bound on |log teacher - log student|, the advantage; 5.0 in the paper's test-time runs. Needs alpha 1.0 in the
     # loss; null: no bound.
     advantage_clip: float | None = None
@@ -93,6 +99,13 @@ class SelfDistillationConfig:
             "full_logit_distillation=false asks for less than distributions: set it to true, or this to null",
         )
         self._require_choice("distillation_support", SUPPORTS)
+        self._require_choice("distillation_head", HEADS)
+        _require(
+            self.distillation_chunk_size is None or _is_whole(self.distillation_chunk_size, at_least=1),
+            "distillation_chunk_size",
+            self.distillation_chunk_size,
+            "set a whole number of at least 1, or null for one that suits the device",
+        )
         self._check_weightings()
         _require(
             self.distillation_topk is None or _is_whole(self.distillation_topk, at_least=1),

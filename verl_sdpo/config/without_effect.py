@@ -15,6 +15,8 @@ from verl_sdpo.config.self_distillation import KEY, SelfDistillationConfig, flat
 _OF_TOPK = ("distillation_topk", "distillation_support", "distillation_add_tail")
 _OF_THE_LOSS = (
     *_OF_TOPK,
+    "distillation_head",
+    "distillation_chunk_size",
     "is_clip",
     "distillation_weight",
     "hybrid_policy_loss",
@@ -71,6 +73,11 @@ def _reasons(
         ),
         (options.credit in ("token", "sequence"), _OF_TOPK, f"credit {options.credit} looks at sampled tokens only"),
         (options.credit == "token_top1", ("distillation_topk",), "credit_assignment=token_top1 is top-k with k = 1"),
+        (
+            is_loss and options.distillation_head == "plain",
+            ("distillation_chunk_size",),
+            "distillation_head=plain has no chunks",
+        ),
         (options.topk is None, _OF_TOPK[1:], "distillation_topk=null takes the whole vocabulary"),
         (
             options.teacher_regularization != "ema",

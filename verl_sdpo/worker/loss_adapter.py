@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 from tensordict import TensorDict
+from torch import nn
 from verl.utils import tensordict_utils as tu
 from verl.utils.metric import AggregationType, Metric
 from verl.workers.utils.padding import no_padding_2_padding
 
 from verl_sdpo.algorithm.aggregate import aggregate_loss
-from verl_sdpo.algorithm.importance import importance_weights
-from verl_sdpo.algorithm.sample_weights import token_entropy_weights
-from verl_sdpo.algorithm.token_loss import distill_tokens
+from verl_sdpo.algorithm.linear_topk import Objective, Projection, TokenWeighting, distill_hidden_states
+from verl_sdpo.algorithm.token_loss import TokenDistillation, distill_tokens
 from verl_sdpo.worker.actor_config import SdpoActorConfig
 from verl_sdpo.worker.policy_terms import PolicyTerms
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherTargets, predicting_rows
@@ -36,6 +36,7 @@ _TOKEN_MEANS = (
     "importance_ratio",
     "importance_weight",
 )
+_COLUMNS = ("loss", *_TOKEN_MEANS)
 
 
 class SelfDistillationLoss:
@@ -50,6 +51,14 @@ class SelfDistillationLoss:
         self.options = config.self_distillation
         self.policy_terms = PolicyTerms(config, policy_weight=1.0 - self.options.distillation_weight)
         self.targets: TeacherTargets | None = None
+        self.objective = Objective(
+            distillation_mode=self.options.distillation_mode,
+            topk=self.options.topk,
+            add_tail=self.options.distillation_add_tail,
+            alpha=self.options.alpha,
+            support=self.options.distillation_support,
+            advantage_clip=self.options.advantage_clip,
+        )
 
     @property
     def distils(self) -> bool:
@@ -67,6 +76,12 @@ class SelfDistillationLoss:
             return self.per_token(student_logits.squeeze(0), data)
         return self.scalar(model_output, data)
 
+    def read_values(self, *, student_logits: torch.Tensor | None = None, data: TensorDict, **more: Any):
+        """As `__call__`, where the head has made the values already: `student_logits` are `values_of`."""
+        if student_logits is not None:
+            return {f"sdpo_{name}": column for name, column in zip(_COLUMNS, student_logits.unbind(-1), strict=True)}
+        return self(data=data, **more)
+
     def per_token(self, student_logits: torch.Tensor, data: TensorDict) -> dict[str, torch.Tensor]:
         """Values at the rows that predict a token with a target, zero at the others.
 
@@ -78,46 +93,70 @@ class SelfDistillationLoss:
             name to `(1, num_packed_tokens)`; `loss` is weighted and carries the gradient.
         """
         chosen = _select(data)
-        temperature = tu.get_non_tensor_data(data=data, key="temperature", default=1.0)
         # Rows are copied out before anything is computed: verl's fused cross-entropy may overwrite the logits in its
         # backward pass. Without a target the empty selection still hangs on the graph, which FSDP's backward needs.
         student = student_logits[chosen.rows.to(student_logits.device)]
-        teacher = self.targets.logits(chosen.targets, temperature) if chosen.targets else student.detach()
-        distilled = distill_tokens(
+        teacher = self.targets.logits(chosen.targets, _temperature(data)) if chosen.targets else student.detach()
+        tokens = distill_tokens(
             student,
             teacher.to(student.device),
             data["responses"].values()[chosen.tokens],
-            distillation_mode=self.options.distillation_mode,
-            topk=self.options.topk,
-            add_tail=self.options.distillation_add_tail,
-            alpha=self.options.alpha,
-            support=self.options.distillation_support,
-            advantage_clip=self.options.advantage_clip,
             sequence_ids=chosen.samples,
+            **vars(self.objective),
         )
-        rollout_weights = data["rollout_is_weights"].values()[chosen.tokens] if "rollout_is_weights" in data else None
-        weights, ratio = importance_weights(
-            distilled.log_probs,
-            data["old_log_probs"].values()[chosen.tokens],
-            is_clip=self.options.is_clip,
-            rollout_is_weights=rollout_weights,
+        weights, importance, ratio = self._weighting(data, chosen)(
+            tokens.log_probs, tokens.student_entropy, tokens.teacher_entropy, student.shape[-1]
         )
-        token_weights = token_entropy_weights(
-            self.options.token_weighting, distilled.student_entropy, distilled.teacher_entropy, student.shape[-1]
-        )
-        if "self_distillation_weight" in data:
-            token_weights = token_weights * data["self_distillation_weight"].reshape(-1)[chosen.samples]
-        values = {
-            "loss": distilled.loss * weights * token_weights,
-            "divergence": distilled.divergence,
-            "student_entropy": distilled.student_entropy,
-            "teacher_entropy": distilled.teacher_entropy,
-            "student_support_mass": distilled.student_support_mass,
-            "teacher_support_mass": distilled.teacher_support_mass,
-            "importance_ratio": ratio,
-            "importance_weight": weights,
+        loss = tokens.loss * weights * _sample_weights(data, chosen)
+        columns = _columns(loss, tokens, importance, ratio)
+        return {
+            f"sdpo_{name}": _scatter(column, chosen.rows, student_logits.shape[0]).unsqueeze(0)
+            for name, column in zip(_COLUMNS, columns, strict=True)
         }
-        return {f"sdpo_{name}": _scatter(value, chosen.rows, student_logits.shape[0]) for name, value in values.items()}
+
+    def values_of(self, data: TensorDict, hidden: torch.Tensor, head: nn.Module) -> torch.Tensor:
+        """What `per_token` returns, made of hidden states in the model's head.
+
+        Args:
+            data: the micro-batch.
+            hidden: `(1, num_packed_tokens, hidden)`, or `(bsz, padded_len, hidden)` where verl does not remove padding.
+            head: the output head, its weight whole.
+
+        Returns:
+            A column for each name of `_COLUMNS`, in the last dimension; the others as those of `hidden`.
+        """
+        data = data.to(hidden.device)
+        chosen = _select(data)
+        rows = chosen.rows
+        if not tu.get_non_tensor_data(data=data, key="use_remove_padding", default=True):
+            sequence_starts = data["input_ids"].offsets()[:-1]
+            rows = rows + chosen.samples * hidden.shape[1] - sequence_starts[chosen.samples]
+        flat = hidden.flatten(0, 1)
+        sample_weights = _sample_weights(data, chosen)
+        made = distill_hidden_states(
+            Projection(flat[rows], head.weight.to(hidden.dtype), head.bias),
+            self.targets.spoken(chosen.targets),
+            data["responses"].values()[chosen.tokens],
+            self._aggregation_weights(data, chosen) * sample_weights,
+            self.objective,
+            self._weighting(data, chosen),
+            temperature=_temperature(data),
+            sequence_ids=chosen.samples,
+            summary=self.targets.summary(chosen.targets),
+            chunk_size=self.options.distillation_chunk_size,
+        )
+        loss = made.weighted_loss * sample_weights
+        columns = torch.stack(_columns(loss, made.tokens, made.importance_weight, made.importance_ratio), dim=-1)
+        return _scatter(columns, rows, flat.shape[0]).unflatten(0, hidden.shape[:2])
+
+    def _weighting(self, data: TensorDict, chosen: _Chosen) -> TokenWeighting:
+        pick = lambda name: data[name].values()[chosen.tokens]  # noqa: E731
+        return TokenWeighting(
+            old_log_probs=pick("old_log_probs"),
+            is_clip=self.options.is_clip,
+            rollout_is_weights=pick("rollout_is_weights") if "rollout_is_weights" in data else None,
+            token_weighting=self.options.token_weighting,
+        )
 
     def scalar(self, model_output: dict[str, torch.Tensor], data: TensorDict) -> tuple[torch.Tensor, dict[str, Metric]]:
         """The loss to call backward on, normalised over the whole mini-batch and all ranks, and the metrics."""
@@ -130,17 +169,31 @@ class SelfDistillationLoss:
             loss, metrics = loss + terms, metrics | policy_metrics
         return loss, metrics
 
-    def _distillation(self, model_output: dict[str, torch.Tensor], data: TensorDict):
-        num_tokens, dp_size = data["num_target_tokens"], data["dp_size"]
-        loss = aggregate_loss(
-            no_padding_2_padding(model_output["sdpo_loss"], data),
-            data["target_mask"].to_padded_tensor(0),  # (bsz, response_len)
+    def _aggregation_weights(self, data: TensorDict, chosen: _Chosen) -> torch.Tensor:
+        """`(num_tokens,)`: the factor of each token's loss in the scalar."""
+        mask = data["target_mask"].to_padded_tensor(0)
+        with torch.enable_grad():
+            token_loss = torch.zeros(mask.shape, device=mask.device, requires_grad=True)
+            loss = self.options.distillation_weight * self._aggregate(token_loss, mask, data)
+        [factors] = torch.autograd.grad(loss, token_loss)
+        response_starts = data["responses"].offsets()[:-1]
+        return factors[chosen.samples, chosen.tokens - response_starts[chosen.samples]]
+
+    def _aggregate(self, token_loss: torch.Tensor, mask: torch.Tensor, data: TensorDict) -> torch.Tensor:
+        return aggregate_loss(
+            token_loss,
+            mask,  # (bsz, response_len)
             self.config.loss_agg_mode,
-            num_tokens=num_tokens,
+            num_tokens=data["num_target_tokens"],
             num_sequences=data["num_target_sequences"],
-            dp_size=dp_size,
+            dp_size=data["dp_size"],
             loss_scale_factor=self.config.loss_scale_factor,
         )
+
+    def _distillation(self, model_output: dict[str, torch.Tensor], data: TensorDict):
+        num_tokens, dp_size = data["num_target_tokens"], data["dp_size"]
+        token_loss = no_padding_2_padding(model_output["sdpo_loss"], data)
+        loss = self._aggregate(token_loss, data["target_mask"].to_padded_tensor(0), data)
         # Each micro-batch contributes a part of the mean over the mini-batch: parts add up, ranks are averaged.
         metrics = {f"{PREFIX}loss": Metric(AggregationType.SUM, loss)}
         for name in _TOKEN_MEANS:
@@ -178,6 +231,24 @@ def _select(data: TensorDict) -> _Chosen:
     return _Chosen(*(torch.cat([empty, *parts]) for parts in (rows, tokens, samples)), targets)
 
 
+def _temperature(data: TensorDict) -> float:
+    return tu.get_non_tensor_data(data=data, key="temperature", default=1.0)
+
+
+def _sample_weights(data: TensorDict, chosen: _Chosen) -> torch.Tensor | float:
+    if "self_distillation_weight" not in data:
+        return 1.0
+    return data["self_distillation_weight"].reshape(-1)[chosen.samples]
+
+
+def _columns(
+    loss: torch.Tensor, tokens: TokenDistillation, importance: torch.Tensor, ratio: torch.Tensor
+) -> list[torch.Tensor]:
+    """In the order of `_COLUMNS`."""
+    named = vars(tokens) | {"loss": loss, "importance_weight": importance, "importance_ratio": ratio}
+    return [named[name] for name in _COLUMNS]
+
+
 def _scatter(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch.Tensor:
-    flat = values.new_zeros(num_rows)
-    return flat.index_put((rows.to(values.device),), values).unsqueeze(0)
+    """Values of chosen rows, `(num_tokens, ...)`, among zeros, `(num_rows, ...)`."""
+    return values.new_zeros(num_rows, *values.shape[1:]).index_put((rows.to(values.device),), values)

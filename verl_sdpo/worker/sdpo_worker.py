@@ -8,6 +8,8 @@ to verl's methods and call them, none is replaced.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import os
 import time
@@ -21,14 +23,20 @@ from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 
 from verl_sdpo.config.checks import SDPO
 from verl_sdpo.worker.actor_config import SdpoActorConfig
+from verl_sdpo.worker.distilling_head import distilling_head, why_not
 from verl_sdpo.worker.loss_adapter import PREFIX, SelfDistillationLoss
 from verl_sdpo.worker.output_head import check_output_head
 from verl_sdpo.worker.teacher_choice import build_teacher
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherSequence, TeacherTargets, run_teacher
 
+logger = logging.getLogger(__name__)
+
 
 class SdpoTrainingWorker(TrainingWorker):
     """A training worker with a teacher, and a loss that looks at it where the run's policy loss is SDPO's."""
+
+    # Whether that loss is made in the model's output head (`verl_sdpo.worker.distilling_head`).
+    makes_loss_in_head = False
 
     def start_self_distillation(self, config: SdpoActorConfig) -> None:
         """Make the teacher from the weights as they are now, and set the loss."""
@@ -39,6 +47,7 @@ class SdpoTrainingWorker(TrainingWorker):
         self.distils_in_loss = config.policy_loss.loss_mode == SDPO
         if self.distils_in_loss:
             self.set_loss_fn(SelfDistillationLoss(config))
+        self.makes_loss_in_head = self.distils_in_loss and self._can_make_loss_in_head()
         self._num_moves = self._num_skipped = 0
         self._teacher_seconds = 0.0
 
@@ -75,6 +84,8 @@ class SdpoTrainingWorker(TrainingWorker):
             sequences = _mark_targets(data, self.options.skip_first_tokens)
             if self.loss_fn.distils and not self.teacher.follows_student:
                 self._set_targets(sequences)
+                if self.makes_loss_in_head and tu.get_non_tensor_data(data, "epochs", 1) > 1:
+                    self._summarize_targets(data)
         try:
             output = super().train_mini_batch(data)
         finally:
@@ -116,14 +127,39 @@ class SdpoTrainingWorker(TrainingWorker):
             )
             if self.loss_fn.distils and self.teacher.follows_student:
                 self._set_targets(_mark_targets(data, self.options.skip_first_tokens), disable_auto_offload=True)
-        output = super().train_batch(data)
+        with self._head(data):
+            output = super().train_batch(data)
         if math.isfinite(tu.get(output, "metrics")["grad_norm"]):
             self._num_moves += 1
         return output
 
+    def _can_make_loss_in_head(self) -> bool:
+        if self.options.distillation_head == "plain" or not self.loss_fn.distils:
+            return False
+        reason = why_not(self.engine.module)
+        if self.loss_fn.policy_terms.are_needed:
+            reason = "the loss has terms of verl's besides distillation, which need logits"
+        if reason is not None:
+            logger.warning("distillation_head=chunked is not possible, logits are made of all tokens: %s", reason)
+        return reason is None
+
+    def _head(self, data: TensorDict) -> contextlib.AbstractContextManager[None]:
+        # verl's own entropy is made of logits; SDPO's metrics have it in any case.
+        if not self.makes_loss_in_head or tu.get_non_tensor_data(data, "calculate_entropy", False):
+            return contextlib.nullcontext()
+        return distilling_head(self.engine, self.loss_fn.values_of, self.loss_fn.read_values)
+
     def _set_targets(self, sequences: list[TeacherSequence], disable_auto_offload: bool = False) -> None:
         started = time.perf_counter()
         self.loss_fn.targets = self._listen_to_teacher(sequences, disable_auto_offload)
+        self._teacher_seconds += time.perf_counter() - started
+
+    def _summarize_targets(self, data: TensorDict) -> None:
+        started = time.perf_counter()
+        if self.loss_fn.objective.reads_student_ids_only:
+            temperature = tu.get_non_tensor_data(data, "temperature", 1.0)
+            chunk_size = self.options.distillation_chunk_size
+            self.loss_fn.targets = self.loss_fn.targets.summarized(temperature, chunk_size)
         self._teacher_seconds += time.perf_counter() - started
 
     def _listen_to_teacher(
@@ -207,13 +243,14 @@ def _mark_targets(data: TensorDict, skip_first_tokens: int) -> list[TeacherSeque
     """Read the trainer's fields; mark the tokens to distil.
 
     Sets `target_mask`, jagged `(bsz, response_len)`, to the response mask of the samples with a target without each
-    one's first `skip_first_tokens` tokens, and `target_index` to each sample's place in the returned list.
+    one's first `skip_first_tokens` own tokens, and `target_index` to each sample's place in the returned list.
     """
     has_target = data["self_distillation_mask"].reshape(-1) > 0  # (bsz,)
-    # Of the model's own tokens: a tool's answer in between is not counted.
+    # The first of the model's own tokens: a tool's answer in between is not counted, one that was rejected is.
+    rows = zip(data["response_mask"].unbind(), data["loss_mask"].unbind(), has_target, strict=True)
     masks = [
-        ((mask != 0) & ((mask != 0).cumsum(0) > skip_first_tokens) & is_target).to(mask.dtype)
-        for mask, is_target in zip(data["response_mask"].unbind(), has_target, strict=True)
+        ((mask != 0) & ((own != 0).cumsum(0) > skip_first_tokens) & is_target).to(mask.dtype)
+        for mask, own, is_target in rows
     ]
     # Rejection sampling may have taken every token of a sample out since the trainer chose the targets.
     has_target = torch.stack([mask.any() for mask in masks])
@@ -221,5 +258,7 @@ def _mark_targets(data: TensorDict, skip_first_tokens: int) -> list[TeacherSeque
     sequences = [TeacherSequence(input_ids, mask) for input_ids, mask, is_target in rows if is_target]
     places = has_target.long().cumsum(0) - 1
     data["target_index"] = torch.where(has_target, places, torch.full_like(places, NO_TARGET))
-    data["target_mask"] = torch.nested.nested_tensor_from_jagged(torch.cat(masks), data["response_mask"].offsets())
+    data["target_mask"] = torch.nested.nested_tensor_from_jagged(
+        torch.cat(masks), data["response_mask"].offsets(), max_seqlen=max(mask.numel() for mask in masks)
+    )
     return sequences

@@ -16,6 +16,7 @@ import torch
 from tensordict import TensorDict
 from verl.utils import tensordict_utils as tu
 
+from verl_sdpo.algorithm.linear_topk import Projection, TeacherSummary, TeacherVoice, summarize_teacher
 from verl_sdpo.teacher.interface import Teacher, Voice
 from verl_sdpo.teacher.shards import reshard
 from verl_sdpo.worker.output_head import HeadWeights, gather_head, hidden_states_as_logits
@@ -46,6 +47,11 @@ class SpokenTargets:
     hidden: list[torch.Tensor]
     head: HeadWeights
 
+    def counted(self, target_indices: Sequence[int]) -> torch.Tensor:
+        """`(num_tokens, hidden)`: the states of these targets, one after the other."""
+        nothing = self.head.weight.new_zeros(0, self.head.weight.shape[1])
+        return torch.cat([nothing, *(self.hidden[index] for index in target_indices)])
+
     def logits(self, hidden: torch.Tensor, temperature: float) -> torch.Tensor:
         """`(num_tokens, hidden)` to `(num_tokens, vocab)`: logits over the temperature."""
         logits = self.head.logits(hidden)
@@ -62,14 +68,38 @@ class TeacherTargets:
     """What the teacher says about a set of samples."""
 
     voices: list[SpokenTargets]
+    # By target, of the counted tokens; None where logits are read only once.
+    summaries: list[TeacherSummary] | None = None
+
+    @torch.no_grad()
+    def summarized(self, temperature: float, chunk_size: int | None) -> TeacherTargets:
+        """The same, with normalisers, so that not all logits must be made again in each epoch."""
+        targets = range(len(self.voices[0].hidden))
+        made = [summarize_teacher(self.spoken([i]), temperature=temperature, chunk_size=chunk_size) for i in targets]
+        return TeacherTargets(self.voices, made)
+
+    def summary(self, target_indices: Sequence[int]) -> TeacherSummary | None:
+        """Of these targets, in order."""
+        if self.summaries is None or not target_indices:
+            return None
+        chosen = [self.summaries[index] for index in target_indices]
+        return TeacherSummary(
+            torch.cat([each.log_normalizer for each in chosen]), torch.cat([each.entropy for each in chosen])
+        )
 
     def logits(self, target_indices: Sequence[int], temperature: float) -> torch.Tensor:
         """`(num_tokens, vocab)`: logits for the counted tokens of these targets, in order, over the temperature.
 
         Of several voices they are those of the voices' geometric mean, not normalised, in fp32.
         """
-        states = [torch.cat([voice.hidden[index] for index in target_indices]) for voice in self.voices]
-        return self._logits(states, temperature)
+        return self._logits([voice.counted(target_indices) for voice in self.voices], temperature)
+
+    def spoken(self, target_indices: Sequence[int]) -> list[TeacherVoice]:
+        """The voices' hidden states of the counted tokens of these targets, in order, with their heads."""
+        return [
+            TeacherVoice(Projection(voice.counted(target_indices), voice.head.weight, voice.head.bias), voice.weight)
+            for voice in self.voices
+        ]
 
     def log_probs(self, target_index: int, token_ids: torch.Tensor, temperature: float) -> torch.Tensor:
         """`(num_counted_tokens,)`, fp32: log-probabilities of these tokens at the target's places."""
