@@ -306,3 +306,57 @@ def test_targets_are_the_response_mask_as_it_is_when_the_student_learns():
     for sequence, sample in zip(sequences, (samples[0], samples[4]), strict=True):
         assert sequence.input_ids.tolist() == sample.teacher_prompt + sample.response
         assert sequence.target_mask.tolist() == sample.mask
+
+
+# --- samples without a target ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("has_target", "lengths", "num_rows", "rows"),
+    [
+        ([1, 1, 1], [5, 5, 5], 3, [0, 1, 2]),
+        ([0, 1, 0, 1], [9, 5, 3, 5], 2, [1, 3]),
+        ([0, 1, 0, 1, 0], [9, 5, 3, 5, 4], 4, [1, 2, 3, 4]),
+        ([0, 0, 0], [7, 2, 2], 1, [1]),
+    ],
+)
+def test_samples_without_a_target_fill_up_and_the_shortest_do(has_target, lengths, num_rows, rows):
+    from verl_sdpo.worker.idle_samples import rows_to_run
+
+    assert rows_to_run([bool(each) for each in has_target], lengths, num_rows) == rows
+
+
+IDLE = [dataclasses.replace(sample, has_target=index in (3, 4, 6)) for index, sample in enumerate(TARGETS)]
+
+
+def run_with_idle_samples(rank, world, path):
+    """By mini-batch size: how many sequences the student ran in each forward."""
+    seen = {}
+    for mini_batch_size in (8, 4):
+        worker = make_worker(path, options=OPTIONS, optimizer={"lr": 0.0}, micro_batch_size=1)
+        forward_step, sizes = worker.engine.forward_step, []
+
+        def counting(micro_batch, *arguments, sizes=sizes, forward_step=forward_step, **more):
+            if torch.is_grad_enabled():
+                sizes.append(micro_batch["input_ids"].offsets().diff().tolist())
+            return forward_step(micro_batch, *arguments, **more)
+
+        worker.engine.forward_step = counting
+        samples = [sample for index, sample in enumerate(IDLE) if index % world == rank]
+        metrics_of(worker.train_mini_batch(batch_of(samples, world=world, mini_batch_size=mini_batch_size)))
+        seen[mini_batch_size] = sizes
+    return seen
+
+
+def test_the_student_runs_no_more_samples_than_the_rank_with_the_most_targets(ranks, models):
+    seen = ranks.run(run_with_idle_samples, models["untied"])
+    length = lambda index: len(IDLE[index].prompt + IDLE[index].response)  # noqa: E731
+    [alone] = seen[1]
+    # Those with a target, and nothing else; of the first half there is one.
+    assert [size for [size] in alone[8]] == [length(index) for index in (3, 4, 6)]
+    assert [size for [size] in alone[4]] == [length(index) for index in (3, 4, 6)]
+    # The first rank has targets 4 and 6, the second only 3, and its shortest sample fills up.
+    first, second = seen[2]
+    shortest = min(length(index) for index in (1, 5, 7))
+    assert sorted(size for [size] in first[8]) == sorted(length(index) for index in (4, 6))
+    assert sorted(size for [size] in second[8]) == sorted([length(3), shortest])

@@ -24,6 +24,7 @@ from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 from verl_sdpo.config.checks import SDPO
 from verl_sdpo.worker.actor_config import SdpoActorConfig
 from verl_sdpo.worker.distilling_head import distilling_head, why_not
+from verl_sdpo.worker.idle_samples import without_idle_samples
 from verl_sdpo.worker.loss_adapter import PREFIX, SelfDistillationLoss
 from verl_sdpo.worker.output_head import check_output_head
 from verl_sdpo.worker.teacher_choice import build_teacher
@@ -118,6 +119,8 @@ class SdpoTrainingWorker(TrainingWorker):
                     self.engine.lr_scheduler_step()
                 self._num_skipped += 1
                 return tu.get_tensordict({}, {"metrics": {}})
+            if not self.loss_fn.policy_terms.are_needed:
+                data = without_idle_samples(data, self.engine, self.engine_config)
             tu.assign_non_tensor(
                 data,
                 num_target_tokens=num_tokens,
