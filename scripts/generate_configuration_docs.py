@@ -37,6 +37,7 @@ GROUPS = {
         "distillation_chunk_size",
         "advantage_clip",
         "is_clip",
+        "recompute_old_log_probs",
     ),
     "policy_gradient": ("distillation_weight", "hybrid_policy_loss", "group_advantage_weight"),
     "weights": ("sample_weighting", "token_weighting", "skip_first_tokens"),

@@ -113,6 +113,7 @@ SIGNATURES = [
     ),
     ("tools/tool_registry.py", "load_all_tools", "tool_config_path function_tool_path", "prompt_renderer calls it"),
     ("utils/import_utils.py", "resolve_config_path", "config_path", "prompt_renderer calls it"),
+    (TRAINER, "PPOTrainer._compute_old_log_prob", "batch metrics", "sdpo_trainers overrides it to leave the pass out"),
     (TRAINER, "PPOTrainer._compute_advantage", "batch metrics", "sdpo_trainers overrides it to reprompt before"),
     (ALGORITHMS, "register_adv_est", "name_or_enum", "advantage_estimator registers with it"),
     (

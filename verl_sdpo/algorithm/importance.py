@@ -8,6 +8,25 @@ import torch
 _MAX_ABS_LOG_RATIO = 20.0
 
 
+def truncated_rollout_weights(
+    log_probs: torch.Tensor, rollout_log_probs: torch.Tensor, threshold: float
+) -> torch.Tensor:
+    """Weights by token for samples of a rollout engine: `min(exp(log_probs - rollout_log_probs), threshold)`.
+
+    What verl's rollout correction gives with `rollout_is=token` and one threshold.
+
+    Args:
+        log_probs: any shape, floating: the student's log-probabilities of the sampled tokens.
+        rollout_log_probs: same shape: the engine's.
+        threshold: above 0.
+
+    Returns:
+        Same shape, detached, in the dtype of `log_probs`.
+    """
+    log_ratio = log_probs.detach() - rollout_log_probs.detach().to(log_probs.dtype)
+    return log_ratio.clamp(-_MAX_ABS_LOG_RATIO, _MAX_ABS_LOG_RATIO).exp().clamp(max=threshold)
+
+
 def importance_weights(
     log_probs: torch.Tensor,
     old_log_probs: torch.Tensor | None,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from .divergence import compute_dtype
-from .importance import importance_weights
+from .importance import importance_weights, truncated_rollout_weights
 from .linear_chunk import Reduced, gradient_in_place, reduce_in_place, row_blocks
 from .sample_weights import token_entropy_weights
 from .token_loss import (
@@ -102,16 +102,21 @@ class TokenWeighting:
     is_clip: float | None = None
     rollout_is_weights: torch.Tensor | None = None
     """`(num_tokens,)`."""
+    rollout_log_probs: torch.Tensor | None = None
+    """`(num_tokens,)`: then the rollout's weights are `truncated_rollout_weights` of the log-probabilities at hand."""
+    rollout_is_threshold: float | None = None
+    """The bound of those."""
     token_weighting: str | None = None
 
     def __call__(self, log_probs, student_entropy, teacher_entropy, vocab: int, rows: slice = slice(None)):
         """(weights, importance weights, importance ratio) of the tokens in `rows`, each `(num_rows,)`, detached."""
         pick = lambda values: None if values is None else values[rows]  # noqa: E731
+        rollout_weights = pick(self.rollout_is_weights)
+        if self.rollout_is_threshold is not None:
+            rollout_log_probs = pick(self.rollout_log_probs)
+            rollout_weights = truncated_rollout_weights(log_probs, rollout_log_probs, self.rollout_is_threshold)
         importance, ratio = importance_weights(
-            log_probs,
-            pick(self.old_log_probs),
-            is_clip=self.is_clip,
-            rollout_is_weights=pick(self.rollout_is_weights),
+            log_probs, pick(self.old_log_probs), is_clip=self.is_clip, rollout_is_weights=rollout_weights
         )
         confidence = token_entropy_weights(self.token_weighting, student_entropy, teacher_entropy, vocab)
         return importance * confidence, importance, ratio

@@ -51,6 +51,9 @@ class SelfDistillationConfig:
     advantage_clip: float | None = None
     # Upper bound of the importance ratio between the student now and at the start of the step; null: no ratio.
     is_clip: float | None = 2.0
+    # Whether verl's forward pass for old log-probabilities is made also where the update has the same numbers: with one
+    # mini-batch and one epoch a step, and nothing but distillation in the loss.
+    recompute_old_log_probs: bool = False
     # w in w * distillation + (1 - w) * policy_loss: 1 distils only, 0 is plain policy-gradient training.
     distillation_weight: float = 1.0
     # Which of verl's losses is the other part of that sum, with the advantages of algorithm.adv_estimator.
@@ -89,7 +92,7 @@ class SelfDistillationConfig:
         self._check_generation()
 
     def _check_loss(self) -> None:
-        for key in ("full_logit_distillation", "distillation_add_tail"):
+        for key in ("full_logit_distillation", "distillation_add_tail", "recompute_old_log_probs"):
             _require(isinstance(getattr(self, key), bool), key, getattr(self, key), "set true or false")
         self._require_choice("credit_assignment", (*CREDIT_ASSIGNMENTS, None))
         _require(

@@ -164,6 +164,20 @@ def write_student_prompts(
     return dataclasses.replace(batch, tags=tags)
 
 
+def write_placeholder_log_probs(batch: KVBatchMeta) -> KVBatchMeta:
+    """`old_log_probs`, jagged `(bsz, R)`, for verl's steps that read them: the rollout's, or zeros where it has none.
+
+    The update of such a step makes its own.
+    """
+    data = tq.kv_batch_get(
+        keys=batch.keys, partition_id=batch.partition_id, select_fields=["rollout_log_probs", "response_mask"]
+    )
+    has_own = "rollout_log_probs" in data.keys()  # noqa: SIM118
+    log_probs = data["rollout_log_probs"] if has_own else torch.zeros_like(data["response_mask"], dtype=torch.float32)
+    fields = TensorDict({"old_log_probs": log_probs}, batch_size=len(batch))
+    return tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+
+
 def read_evidence(batch: KVBatchMeta) -> Evidence:
     """What student and teacher said about the sampled tokens, padded as verl pads for its estimators."""
     names = ["old_log_probs", "teacher_log_probs", "teacher_target_mask"]

@@ -33,9 +33,11 @@ from verl_sdpo.trainer.batch_fields import (
     read_generated,
     read_questions,
     read_rollouts,
+    write_placeholder_log_probs,
     write_student_prompts,
     write_teacher_inputs,
 )
+from verl_sdpo.trainer.own_log_probs import needs_no_old_log_probs, rollout_is_threshold
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.row_report import report_rows
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
@@ -43,6 +45,7 @@ from verl_sdpo.trainer.teacher_generation import generation_metrics, generation_
 from verl_sdpo.trainer.teacher_validation import TeacherValidation
 from verl_sdpo.trainer.watching import Watching
 from verl_sdpo.worker.detached_worker import SdpoDetachActorWorker
+from verl_sdpo.worker.loss_adapter import OLD_IS_OWN, ROLLOUT_THRESHOLD
 from verl_sdpo.worker.sdpo_worker import SdpoActorRolloutRefWorker
 
 logger = logging.getLogger(__name__)
@@ -53,6 +56,8 @@ _ACTOR_ROLES = (Role.Actor, Role.ActorRollout, Role.ActorRolloutRef)
 class _SelfDistillation:
     """What SDPO adds to a verl trainer; to stand before one among a class's bases."""
 
+    # Whether this step's old log-probabilities are made in its update (`verl_sdpo.trainer.own_log_probs`).
+    old_is_own = False
     # What stands in for the worker that verl's trainer of this mode uses.
     actor_worker_class = SdpoActorRolloutRefWorker
 
@@ -73,6 +78,7 @@ class _SelfDistillation:
         self.self_distillation = SelfDistillationConfig.from_flat(options)
         check_external_tokenizer(self.tokenizer, self.self_distillation.external_teacher_path, self.config)
         model_config = omega_conf_to_dataclass(self.config.actor_rollout_ref.model)
+        self.student_config = model_config.hf_config
         self.prompt_renderer = PromptRenderer(self.config, self.tokenizer, model_config.hf_config.model_type)
 
     def _init_dataloader(self) -> None:
@@ -115,12 +121,23 @@ class _SelfDistillation:
             metrics.update(generation_metrics(samples))
         return super()._balance_batch(batch, metrics, *args, **kwargs)
 
+    def _compute_old_log_prob(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
+        self.old_is_own = needs_no_old_log_probs(self.config, self.self_distillation, self.student_config, len(batch))
+        if not self.old_is_own:
+            return super()._compute_old_log_prob(batch, metrics)
+        return write_placeholder_log_probs(batch)
+
     def _compute_advantage(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
         with marked_timer("reprompt", self.timing_raw, color="brown"):
             batch, self.teacher_batch = self._reprompt(batch)
         metrics.update(self.row_metrics | self.teacher_batch.metrics)
         if self.config.algorithm.adv_estimator != SDPO:
-            return super()._compute_advantage(batch, metrics)
+            batch = super()._compute_advantage(batch, metrics)
+            if self.old_is_own:
+                # verl has compared the rollout with the placeholder.
+                for name in [name for name in metrics if name.startswith("rollout_corr/")]:
+                    del metrics[name]
+            return batch
         # Storing fields has made a new batch, without what verl told the workers before.
         batch.extra_info["temperature"] = self.config.actor_rollout_ref.rollout.temperature
         with marked_timer("teacher", self.timing_raw, color="olive"):
@@ -139,6 +156,9 @@ class _SelfDistillation:
                 self.global_steps,
             )
             return batch
+        if self.old_is_own:
+            batch.extra_info[OLD_IS_OWN] = True
+            batch.extra_info[ROLLOUT_THRESHOLD] = rollout_is_threshold(self.config) or 0.0
         batch = super()._update_actor(batch, metrics)
         for name in [name for name in metrics if name.startswith("actor/self_distillation/")]:
             metrics[name.removeprefix("actor/")] = metrics.pop(name)

@@ -26,6 +26,10 @@ from verl_sdpo.worker.policy_terms import PolicyTerms
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherTargets, predicting_rows
 
 PREFIX = "self_distillation/"
+# In a batch for which verl's pass for old log-probabilities was not made.
+OLD_IS_OWN = "old_log_probs_are_own"
+# The bound of the rollout's weights in such a batch; 0 where there are none.
+ROLLOUT_THRESHOLD = "rollout_is_threshold"
 # Values per token, averaged over the tokens with a target and logged; docs/metrics.md explains them.
 _TOKEN_MEANS = (
     "divergence",
@@ -36,7 +40,7 @@ _TOKEN_MEANS = (
     "importance_ratio",
     "importance_weight",
 )
-_COLUMNS = ("loss", *_TOKEN_MEANS)
+_COLUMNS = ("loss", "log_probs", *_TOKEN_MEANS)
 
 
 class SelfDistillationLoss:
@@ -151,6 +155,14 @@ class SelfDistillationLoss:
 
     def _weighting(self, data: TensorDict, chosen: _Chosen) -> TokenWeighting:
         pick = lambda name: data[name].values()[chosen.tokens]  # noqa: E731
+        if tu.get_non_tensor_data(data, OLD_IS_OWN, False):
+            # One update a step: the student is its own past, and the ratio is one.
+            threshold = tu.get_non_tensor_data(data, ROLLOUT_THRESHOLD, 0.0)
+            return TokenWeighting(
+                rollout_log_probs=pick("rollout_log_probs") if threshold > 0.0 else None,
+                rollout_is_threshold=threshold if threshold > 0.0 else None,
+                token_weighting=self.options.token_weighting,
+            )
         return TokenWeighting(
             old_log_probs=pick("old_log_probs"),
             is_clip=self.options.is_clip,
@@ -199,8 +211,10 @@ class SelfDistillationLoss:
         for name in _TOKEN_MEANS:
             part = model_output[f"sdpo_{name}"].values().sum() * dp_size / max(num_tokens, 1)
             metrics[PREFIX + name] = Metric(AggregationType.SUM, part)
-        largest = model_output["sdpo_importance_ratio"].values().max()
-        metrics[f"{PREFIX}importance_ratio_max"] = Metric(AggregationType.MAX, largest)
+        largest = {"importance_ratio_max": model_output["sdpo_importance_ratio"].values().max()}
+        if "rollout_log_probs" in data:
+            largest["rollout_log_prob_gap_max"] = _rollout_gaps(model_output["sdpo_log_probs"], data).max()
+        metrics |= {PREFIX + name: Metric(AggregationType.MAX, value) for name, value in largest.items()}
         return loss, metrics
 
 
@@ -231,6 +245,13 @@ def _select(data: TensorDict) -> _Chosen:
     return _Chosen(*(torch.cat([empty, *parts]) for parts in (rows, tokens, samples)), targets)
 
 
+def _rollout_gaps(log_probs: torch.Tensor, data: TensorDict) -> torch.Tensor:
+    """`(bsz, response_len)`: how far the rollout engine's log-probabilities of tokens with a target are from ours."""
+    mask = data["target_mask"].to_padded_tensor(0) != 0
+    gaps = no_padding_2_padding(log_probs, data) - data["rollout_log_probs"].to_padded_tensor(0.0).to(log_probs.device)
+    return torch.where(mask.to(gaps.device), gaps.detach().abs(), 0.0)
+
+
 def _temperature(data: TensorDict) -> float:
     return tu.get_non_tensor_data(data=data, key="temperature", default=1.0)
 
@@ -245,7 +266,12 @@ def _columns(
     loss: torch.Tensor, tokens: TokenDistillation, importance: torch.Tensor, ratio: torch.Tensor
 ) -> list[torch.Tensor]:
     """In the order of `_COLUMNS`."""
-    named = vars(tokens) | {"loss": loss, "importance_weight": importance, "importance_ratio": ratio}
+    named = vars(tokens) | {
+        "loss": loss,
+        "log_probs": tokens.log_probs.detach(),
+        "importance_weight": importance,
+        "importance_ratio": ratio,
+    }
     return [named[name] for name in _COLUMNS]
 
 
