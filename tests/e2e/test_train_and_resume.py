@@ -149,8 +149,6 @@ def test_rollout_engine_and_trainer_have_the_same_weights_after_updates(runs):
     for step, metrics in logged(runs, "first").items():
         if "training/rollout_probs_diff_max" in metrics:
             assert metrics["training/rollout_probs_diff_max"] < 1e-4, f"step {step}"
-            # Of the last mini-batch's update, before which the student has moved.
-            assert 0.0 < metrics["self_distillation/rollout_log_prob_gap_max"] < 1.0
 
 
 @pytest.mark.parametrize("kind", ["model", "optim", "teacher"])

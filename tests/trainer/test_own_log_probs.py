@@ -3,10 +3,16 @@
 """Where a step does without verl's pass for old log-probabilities, and where it must not."""
 
 import pytest
+import torch
+from transfer_queue import KVBatchMeta
 from transformers import Qwen3Config
+from verl.trainer.ppo.v1 import PPOTrainer
 
 from verl_sdpo.config import SelfDistillationConfig
 from verl_sdpo.trainer.own_log_probs import needs_no_old_log_probs, rollout_is_threshold
+from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
+from verl_sdpo.trainer.teacher_batch import TeacherBatch
+from verl_sdpo.worker.loss_adapter import OLD_IS_OWN, ROLLOUT_THRESHOLD
 
 SIZES = ("actor_rollout_ref.actor.ppo_mini_batch_size=4", "actor_rollout_ref.rollout.n=8")
 OPTIONS = "actor_rollout_ref.actor.self_distillation"
@@ -70,3 +76,63 @@ def test_a_model_with_dropout_needs_them(compose):
 @pytest.mark.parametrize(("override", "bound"), [("rollout_is=token", 2.0), ("rollout_is=null", None)])
 def test_the_bound_of_the_rollouts_weights_is_verls(compose, override, bound):
     assert rollout_is_threshold(compose("sdpo_trainer", f"algorithm.rollout_correction.{override}")) == bound
+
+
+def jagged(rows):
+    return torch.nested.as_nested_tensor([torch.tensor(row) for row in rows], layout=torch.jagged)
+
+
+@pytest.fixture
+def step(compose, put_in_queue, monkeypatch):
+    """`step(overrides)`: old log-probs, advantages and update with verl's replaced by records; what was seen."""
+
+    def run(*overrides, columns):
+        trainer = object.__new__(SDPO_TRAINERS["sync"])
+        trainer.config = compose("sdpo_trainer", *SIZES, *overrides)
+        trainer.self_distillation, trainer.student_config = SelfDistillationConfig(), Qwen3Config()
+        trainer.timing_raw, trainer.row_metrics = {}, {}
+        trainer.teacher_batch = TeacherBatch([[1]], None, {})
+        monkeypatch.setattr(trainer, "_reprompt", lambda batch: (batch, trainer.teacher_batch), raising=False)
+        queue, passes, metrics = put_in_queue(columns), [], {}
+        monkeypatch.setattr(PPOTrainer, "_compute_old_log_prob", lambda _, batch, metrics: passes.append(1) or batch)
+
+        def advantages(_, batch, metrics):
+            metrics |= {"rollout_corr/kl": 0.0, "critic/advantages/mean": 0.5}
+            return batch
+
+        monkeypatch.setattr(PPOTrainer, "_compute_advantage", advantages)
+        monkeypatch.setattr(PPOTrainer, "_update_actor", lambda _, batch, metrics: batch)
+        batch = KVBatchMeta(keys=["a_0_0", "a_1_0"], tags=[{}, {}], partition_id="train")
+        trainer._compute_old_log_prob(batch, metrics)
+        told = trainer._update_actor(trainer._compute_advantage(batch, metrics), metrics).extra_info
+        return passes, queue.written, metrics, told
+
+    return run
+
+
+COLUMNS = {"rollout_log_probs": jagged([[-1.0, -2.0], [-3.0]]), "response_mask": jagged([[1, 1], [1]])}
+
+
+def test_without_the_pass_the_workers_are_told_and_no_metric_is_made_of_the_placeholder(step):
+    passes, written, metrics, told = step(columns=COLUMNS)
+    assert passes == []
+    assert [row.tolist() for row in written["old_log_probs"].unbind()] == [[-1.0, -2.0], [-3.0]]
+    assert "rollout_corr/kl" not in metrics
+    assert metrics["critic/advantages/mean"] == 0.5
+    assert told[OLD_IS_OWN] is True
+    assert told[ROLLOUT_THRESHOLD] == 2.0
+
+
+def test_without_weights_of_the_rollout_its_log_probs_need_not_be_there(step):
+    overrides = ("algorithm.rollout_correction.rollout_is=null", "actor_rollout_ref.rollout.calculate_log_probs=False")
+    passes, written, _, told = step(*overrides, columns={"response_mask": COLUMNS["response_mask"]})
+    assert passes == []
+    assert [row.tolist() for row in written["old_log_probs"].unbind()] == [[0.0, 0.0], [0.0]]
+    assert told[ROLLOUT_THRESHOLD] == 0.0
+
+
+def test_with_the_pass_everything_is_verls(step):
+    passes, _, metrics, told = step("actor_rollout_ref.actor.ppo_epochs=2", columns=COLUMNS)
+    assert passes == [1]
+    assert metrics["rollout_corr/kl"] == 0.0
+    assert OLD_IS_OWN not in told

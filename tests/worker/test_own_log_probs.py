@@ -53,7 +53,7 @@ def with_pass(worker, data, rollout_is):
 
 
 def train(rank, world, path):
-    """By kind: metrics and gradients, with the pass and without it. A sample's `old_log_probs` are the rollout's here."""
+    """By kind: metrics and gradients, with the pass and without. A sample's `old_log_probs` are the rollout's here."""
     from verl_sdpo.worker.loss_adapter import OLD_IS_OWN, ROLLOUT_THRESHOLD
 
     worker, seen = make_worker(path), {}
