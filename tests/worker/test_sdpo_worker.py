@@ -269,6 +269,7 @@ def test_the_engine_is_asked_for_logits_where_they_are_distilled_and_nowhere_els
     worker = object.__new__(SdpoTrainingWorker)
     worker._num_moves = worker._num_skipped = 0
     worker.teacher = mock.Mock(follows_student=False)
+    worker.engine = worker.engine_config = None
     worker.distils_in_loss = loss_mode == "sdpo"
     worker.loss_fn = SelfDistillationLoss(config) if worker.distils_in_loss else None
     worker._count_targets = lambda data: (int(data["target_mask"].values().sum()), len(data))
@@ -279,6 +280,8 @@ def test_the_engine_is_asked_for_logits_where_they_are_distilled_and_nowhere_els
         return tu.get_tensordict({}, {"metrics": {"grad_norm": 1.0}})
 
     monkeypatch.setattr(TrainingWorker, "train_batch", train_batch)
+    # It asks the other ranks, of which there are none here.
+    monkeypatch.setattr("verl_sdpo.worker.sdpo_worker.without_idle_samples", lambda data, *_: data)
     data = batch_of(TARGETS)
     _mark_targets(data, skip_first_tokens=0)
     worker.train_batch(data)

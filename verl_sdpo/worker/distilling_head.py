@@ -55,8 +55,13 @@ def distilling_head(engine: Any, make_values: HeadLoss, read_values: Callable[..
         finally:
             del head.forward
 
+    before = vars(engine).get("forward_step")
     engine.forward_step = forward_step
     try:
         yield
     finally:
-        del engine.forward_step
+        # Somebody else may have replaced it on this object.
+        if before is None:
+            del engine.forward_step
+        else:
+            engine.forward_step = before

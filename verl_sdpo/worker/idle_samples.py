@@ -46,5 +46,6 @@ def without_idle_samples(data: TensorDict, engine: Any, engine_config: Any) -> T
     rows = rows_to_run(has_target, lengths, num_rows)
     chosen = tu.index_select_tensor_dict(data, rows)
     # What verl estimates its throughput with: the tokens that are run, over all ranks about as many on each.
-    tu.assign_non_tensor(chosen, global_token_num=[lengths[row] for row in rows] * engine.get_data_parallel_size())
+    num_tokens = [lengths[row] for row in rows] * engine.get_data_parallel_size()
+    tu.assign_non_tensor_data(chosen, "global_token_num", num_tokens)
     return chosen
