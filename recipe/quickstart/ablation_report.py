@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipe.quickstart.report import accuracy_curve, plot_curve, read_metrics, seconds_per_step
+from recipe.quickstart.report import accuracy_curve, plot_curve, read_metrics
 
 # Folder by label; both panels of the picture, in the paper's order.
 PANELS = {
@@ -38,7 +38,7 @@ def curves(base: Path, folder: str) -> dict[int, list[tuple[int, float]]]:
 
 
 def row(base: Path, label: str, folder: str) -> list[str]:
-    """Accuracy at the end by seed, its mean, the mean over all validations, teacher distance, seconds a step."""
+    """Accuracy at the end by seed, its mean, the mean over all validations, and the teacher's distance at the end."""
     by_seed = curves(base, folder)
     finals = {seed: curve[-1][1] for seed, curve in by_seed.items()}
     averages = [sum(accuracy for _, accuracy in curve) / len(curve) for curve in by_seed.values()]
@@ -50,7 +50,6 @@ def row(base: Path, label: str, folder: str) -> list[str]:
         f"{sum(finals.values()) / len(finals):.1%}" if finals else "-",
         f"{sum(averages) / len(averages):.1%}" if averages else "-",
         f"{sum(known) / len(known):.3f}" if known else "-",
-        " ".join(f"{seconds_per_step(base / f'seed{seed}' / folder / 'metrics.jsonl'):.2f}" for seed in by_seed),
     ]
 
 
@@ -68,7 +67,7 @@ def table(base: Path) -> str:
     parts = []
     for title, variants in PANELS.items():
         seeds = [f"seed {seed}" for seed in all_seeds(base)]
-        header = [title, *seeds, "mean", "mean over the run", "teacher distance", "s/step"]
+        header = [title, *seeds, "mean", "mean over the run", "teacher distance"]
         rows = [header, ["---"] * len(header), *(row(base, label, folder) for label, folder in variants.items())]
         parts.append("\n".join("| " + " | ".join(cells) + " |" for cells in rows))
     return "\n\n".join(parts)
