@@ -87,7 +87,7 @@ def picture(base: Path, path: Path) -> None:
                 plot_curve(axes, curve, color=f"C{number}", alpha=0.8, label=None if index else label)
         axes.set(title=title, xlabel="generations", ylim=(-3, 103))
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left")
     panels[0].set_ylabel("validation accuracy (%)")
     figure.tight_layout()
     figure.savefig(path)
