@@ -60,7 +60,12 @@ class Case:
         self.gradient_weights = 0.1 + torch.rand(num_tokens, generator=rng, dtype=torch.float64).to(dtype)
         self.old_log_probs = -3 + normal(num_tokens)
         self.rollout_weights = 0.5 + torch.rand(num_tokens, generator=rng, dtype=torch.float64).to(dtype)
-        self.weighting = TokenWeighting(self.old_log_probs, 2.0, self.rollout_weights, "teacher_confidence")
+        self.weighting = TokenWeighting(
+            old_log_probs=self.old_log_probs,
+            is_clip=2.0,
+            rollout_is_weights=self.rollout_weights,
+            token_weighting="teacher_confidence",
+        )
 
     @property
     def leaves(self):

@@ -58,6 +58,8 @@ class _SelfDistillation:
 
     # Whether this step's old log-probabilities are made in its update (`verl_sdpo.trainer.own_log_probs`).
     old_is_own = False
+    # The student's Hugging Face configuration.
+    student_config: Any = None
     # What stands in for the worker that verl's trainer of this mode uses.
     actor_worker_class = SdpoActorRolloutRefWorker
 

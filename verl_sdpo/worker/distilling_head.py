@@ -26,7 +26,7 @@ HeadLoss = Callable[[TensorDict, torch.Tensor, nn.Module], torch.Tensor]
 
 def why_not(module: nn.Module) -> str | None:
     """Why this model's head cannot be replaced in this way; None where it can."""
-    head = output_head(module)
+    head = module.get_output_embeddings()
     if not isinstance(head, nn.Linear) or type(head).forward is not nn.Linear.forward:
         return f"the model's output head is a {type(head).__name__}, which may do more than multiply by its weight"
     return None

@@ -211,10 +211,11 @@ class SelfDistillationLoss:
         for name in _TOKEN_MEANS:
             part = model_output[f"sdpo_{name}"].values().sum() * dp_size / max(num_tokens, 1)
             metrics[PREFIX + name] = Metric(AggregationType.SUM, part)
-        largest = {"importance_ratio_max": model_output["sdpo_importance_ratio"].values().max()}
+        largest = {f"{PREFIX}importance_ratio_max": model_output["sdpo_importance_ratio"].values().max()}
         if "rollout_log_probs" in data:
-            largest["rollout_log_prob_gap_max"] = _rollout_gaps(model_output["sdpo_log_probs"], data).max()
-        metrics |= {PREFIX + name: Metric(AggregationType.MAX, value) for name, value in largest.items()}
+            gaps = _rollout_gaps(model_output["sdpo_log_probs"], data)
+            largest[f"{PREFIX}rollout_log_prob_gap_max"] = gaps.max()
+        metrics |= {name: Metric(AggregationType.MAX, value) for name, value in largest.items()}
         return loss, metrics
 
 

@@ -49,8 +49,9 @@ class SpokenTargets:
 
     def counted(self, target_indices: Sequence[int]) -> torch.Tensor:
         """`(num_tokens, hidden)`: the states of these targets, one after the other."""
-        nothing = self.head.weight.new_zeros(0, self.head.weight.shape[1])
-        return torch.cat([nothing, *(self.hidden[index] for index in target_indices)])
+        if not target_indices:
+            return self.head.weight.new_zeros(0, self.head.weight.shape[1])
+        return torch.cat([self.hidden[index] for index in target_indices])
 
     def logits(self, hidden: torch.Tensor, temperature: float) -> torch.Tensor:
         """`(num_tokens, hidden)` to `(num_tokens, vocab)`: logits over the temperature."""
