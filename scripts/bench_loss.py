@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time and memory of the distillation loss with its gradients: from hidden states in chunks, and as published.
 
-`python -m scripts.bench_loss [--shape 1024x128 ...] [--vocab 151936] [--json FILE]` prints a Markdown table. Every side
+`python scripts/bench_loss.py [--shape 1024x128 ...] [--vocab 151936] [--json FILE]` prints a Markdown table. Every side
 runs in processes of its own, one for time and one for memory, on the same numbers:
 
 * published: the logits of all tokens of student and teacher, in the precision of the models; what the published code
@@ -71,22 +71,24 @@ def published(inputs: Inputs, is_full: bool) -> torch.Tensor:
     student = inputs.hidden @ inputs.weight.T
     with torch.no_grad():
         teacher = inputs.teacher.hidden @ inputs.teacher.weight.T
-    sampled = student.gather(-1, inputs.token_ids[:, None]).squeeze(-1).float() - student.float().logsumexp(-1)
     if is_full:
         log_p, log_q = student.float().log_softmax(-1), teacher.float().log_softmax(-1)
+        sampled = log_p.gather(-1, inputs.token_ids[:, None]).squeeze(-1)
     else:
         ids = student.topk(TOPK, dim=-1).indices
-        log_p, log_q = (
-            logits.gather(-1, ids).float() - logits.float().logsumexp(-1, keepdim=True) for logits in (student, teacher)
-        )
-        log_p, log_q = (
-            torch.cat([each, torch.log(-torch.expm1(each.logsumexp(-1, keepdim=True).clamp(max=-1e-7)))], dim=-1)
-            for each in (log_p, log_q)
-        )
+        log_normalizer = student.float().logsumexp(-1, keepdim=True)
+        sampled = (student.gather(-1, inputs.token_ids[:, None]).float() - log_normalizer).squeeze(-1)
+        log_p = with_tail(student.gather(-1, ids).float() - log_normalizer)
+        log_q = with_tail(teacher.gather(-1, ids).float() - teacher.float().logsumexp(-1, keepdim=True))
     middle = torch.logsumexp(torch.stack([log_p, log_q]), dim=0) - torch.log(torch.tensor(2.0))
     divergence = 0.5 * ((log_p.exp() * (log_p - middle)).sum(-1) + (log_q.exp() * (log_q - middle)).sum(-1))
     weights = (sampled.detach() - inputs.old_log_probs).exp().clamp(max=IS_CLIP)
     return inputs.backward(divergence * weights)
+
+
+def with_tail(log_probs: torch.Tensor) -> torch.Tensor:
+    rest = torch.log(-torch.expm1(log_probs.logsumexp(-1, keepdim=True).clamp(max=-1e-7)))
+    return torch.cat([log_probs, rest], dim=-1)
 
 
 def chunked(inputs: Inputs, is_full: bool, summary=None) -> torch.Tensor:
@@ -167,8 +169,9 @@ def in_processes(name: str, shape: tuple[int, int], options: argparse.Namespace,
     """`measure` in one process for time and one for memory."""
     found = {}
     for what, environment, repeats in (("seconds", KEEP_PAGES, options.repeats), ("bytes", RETURN_PAGES, 0)):
-        request = {"name": name, "shape": shape, "is_full": is_full, "options": vars(options) | {"repeats": repeats}}
-        command = [sys.executable, "-m", "scripts.bench_loss", "--one", json.dumps(request)]
+        settings = {key: getattr(options, key) for key in ("vocab", "dtype", "threads")} | {"repeats": repeats}
+        request = {"name": name, "shape": shape, "is_full": is_full, "options": settings}
+        command = [sys.executable, __file__, "--one", json.dumps(request)]
         output = subprocess.run(command, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True)
         result = json.loads(output.stdout.splitlines()[-1])
         found |= {what: result[what], "loss": result["loss"]}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each teacher costs: memory of its own, forward passes and time of a training step, in one run.
 
-`python -m scripts.benchmark_teachers [--hidden 512 --layers 4 ...]` prints a Markdown table. Each line is verl's FSDP2
+`python scripts/benchmark_teachers.py [--hidden 512 --layers 4 ...]` prints a Markdown table. Each line is verl's FSDP2
 worker in a process of its own, on a GPU where there is one and otherwise on the CPU, with a Qwen3 of the given shape
 and random weights. The line "none" is the same step with verl's policy loss in place of distillation
 (`distillation_weight=0`); lines with LoRA are compared with a line of that kind with LoRA.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,7 +24,9 @@ from typing import Any
 
 import torch
 
-from recipe.tiny_model import small_qwen3
+# Recipes are found from the repository's root, wherever this is called.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from recipe.tiny_model import small_qwen3  # noqa: E402
 
 LORA = {"lora_rank": 8, "lora_alpha": 16, "target_modules": "all-linear"}
 NO_TEACHER = {"distillation_weight": 0.0, "teacher_regularization": "live"}
