@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from peak_memory import peak_bytes, reset_peak
 
 from verl_sdpo.algorithm.linear_topk import (
     Objective,
@@ -141,28 +142,6 @@ def measure(name: str, shape: tuple[int, int], options: argparse.Namespace, is_f
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
     return {"seconds": min(seconds, default=0.0), "bytes": peak, "loss": loss.item()}
-
-
-def reset_peak(device: str) -> int:
-    """Bytes in use now."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    # Linux: sets the process's peak resident size to its present one.
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return status_bytes("VmRSS:")
-
-
-def peak_bytes(device: str) -> int:
-    if device == "cuda":
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated()
-    return status_bytes("VmHWM:")
-
-
-def status_bytes(field: str) -> int:
-    return int(Path("/proc/self/status").read_text(encoding="ascii").partition(field)[2].split()[0]) * 1024
 
 
 def in_processes(name: str, shape: tuple[int, int], options: argparse.Namespace, is_full: bool) -> dict[str, float]:

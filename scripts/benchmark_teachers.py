@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peak_memory import peak_bytes, reset_peak
 
 # Recipes are found from the repository's root, wherever this is called.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -185,23 +186,6 @@ def measure(worker: Any, shape: argparse.Namespace, device: str) -> dict[str, fl
         "student_bytes": num_bytes(worker.engine.module.parameters()),
         "peak_bytes": max(peaks[1:]),
     }
-
-
-def reset_peak(device: str) -> None:
-    if device == "cpu":
-        # Linux: sets the process's peak resident size to its present one.
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    else:
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-
-
-def peak_bytes(device: str) -> int:
-    if device == "cpu":
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated()
 
 
 def teacher_bytes(worker: Any) -> int:

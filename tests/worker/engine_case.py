@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -240,6 +241,20 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 def whole_weights(worker: Any) -> dict[str, torch.Tensor]:
     """The student's weights, gathered from all ranks."""
     return {name: whole(p) for name, p in worker.engine.module.named_parameters()}
+
+
+def gradients_of(worker: Any, data: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """One training step: whole gradients of its last update by parameter name, a collective call, and its metrics."""
+    found: dict[str, torch.Tensor] = {}
+    step = worker.engine.optimizer_step
+
+    def recording_step() -> Any:
+        found.update({name: whole(p.grad) for name, p in worker.engine.module.named_parameters()})
+        return step()
+
+    with mock.patch.object(worker.engine, "optimizer_step", recording_step):
+        metrics = metrics_of(worker.train_mini_batch(data))
+    return found, metrics
 
 
 def metrics_of(output: Any) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from tests.worker.engine_case import (
     VOCAB,
     actor_config,
     batch_of,
+    gradients_of,
     make_samples,
     make_worker,
     other_weights,
     set_teacher,
-    whole,
 )
 
 WORLDS = pytest.mark.parametrize("world", [1, 2], ids=["one rank", "two ranks"])
@@ -36,19 +36,11 @@ class GatedLinear(torch.nn.Linear):
 
 def step(worker, rank, world, **settings):
     """Widths of what the model returned for logits in one training step, and the gradients of its last update."""
-    widths, gradients = [], {}
-    update = worker.engine.optimizer_step
-
-    def recording_update():
-        gradients.update({name: whole(p.grad) for name, p in worker.engine.module.named_parameters()})
-        return update()
-
+    widths = []
     hook = worker.engine.module.register_forward_hook(
         lambda _module, _inputs, output: widths.append(output.logits.shape[-1])
     )
-    samples = [sample for index, sample in enumerate(SAMPLES) if index % world == rank]
-    with mock.patch.object(worker.engine, "optimizer_step", recording_update):
-        worker.train_mini_batch(batch_of(samples, world=world, **settings))
+    gradients, _ = gradients_of(worker, batch_of(SAMPLES[rank::world], world=world, **settings))
     hook.remove()
     return sorted(set(widths)), gradients
 

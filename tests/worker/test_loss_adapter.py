@@ -5,7 +5,6 @@
 import math
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 import pytest
 import torch
@@ -16,13 +15,12 @@ from tests.worker.engine_case import (
     Sample,
     actor_config,
     batch_of,
+    gradients_of,
     make_samples,
     make_worker,
-    metrics_of,
     other_weights,
     plain_model,
     set_teacher,
-    whole,
 )
 from verl_sdpo.algorithm import self_distillation_loss
 from verl_sdpo.config import SelfDistillationConfig
@@ -100,13 +98,6 @@ def train_once(worker, case, rank, world, path):
         actor_config(settings, case.options | {"teacher_update_rate": 0.0}, case.loss_agg_mode)
     )
     set_teacher(worker, other_weights(path))
-    gradients = {}
-    step = worker.engine.optimizer_step
-
-    def recording_step():
-        gradients.update({name: whole(p.grad) for name, p in worker.engine.module.named_parameters()})
-        return step()
-
     batch = batch_of(
         case.samples[rank::world],
         world=world,
@@ -114,8 +105,7 @@ def train_once(worker, case, rank, world, path):
         temperature=case.temperature,
         calculate_entropy=case.calculate_entropy,
     )
-    with mock.patch.object(worker.engine, "optimizer_step", recording_step):
-        metrics = metrics_of(worker.train_mini_batch(batch))
+    gradients, metrics = gradients_of(worker, batch)
     prefix = "self_distillation/"
     numbers = {name: float(metrics[prefix + name][0]) for name in [*METRICS, "loss"]}
     return Outcome(metrics["loss"][0], gradients, numbers)

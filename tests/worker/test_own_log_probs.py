@@ -2,20 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A step whose update makes its own old log-probabilities is the step with verl's pass for them."""
 
-from unittest import mock
-
 import pytest
 import torch
 
 from tests.worker.engine_case import (
     actor_config,
     batch_of,
+    gradients_of,
     make_samples,
     make_worker,
-    metrics_of,
     other_weights,
     set_teacher,
-    whole,
 )
 
 WORLDS = pytest.mark.parametrize("world", [1, 2], ids=["one rank", "two ranks"])
@@ -57,7 +54,7 @@ def train(rank, world, path):
     from verl_sdpo.worker.loss_adapter import OLD_IS_OWN, ROLLOUT_THRESHOLD
 
     worker, seen = make_worker(path), {}
-    samples = [sample for index, sample in enumerate(SAMPLES) if index % world == rank]
+    samples = SAMPLES[rank::world]
     for name, kind in KINDS.items():
         options = {"distillation_topk": 7, "teacher_update_rate": 0.0}
         options |= {key: value for key, value in kind.items() if key != "rollout_is"}
@@ -72,14 +69,7 @@ def train(rank, world, path):
             if has_pass:
                 for field, values in with_pass(worker, samples, kind["rollout_is"]).items():
                     batch[field] = values
-            gradients, update = {}, worker.engine.optimizer_step
-
-            def recording_update(gradients=gradients, update=update):
-                gradients.update({name: whole(p.grad) for name, p in worker.engine.module.named_parameters()})
-                return update()
-
-            with mock.patch.object(worker.engine, "optimizer_step", recording_update):
-                metrics = metrics_of(worker.train_mini_batch(batch))
+            gradients, metrics = gradients_of(worker, batch)
             seen[name, has_pass] = (metrics, gradients)
     return seen
 

@@ -3,7 +3,6 @@
 """A loss of several terms through verl's engine: distillation, policy loss, KL to a reference, entropy, weights."""
 
 import dataclasses
-from unittest import mock
 
 import pytest
 import torch
@@ -12,13 +11,12 @@ from torch.nn.utils.rnn import pad_sequence
 from tests.worker.engine_case import (
     actor_config,
     batch_of,
+    gradients_of,
     make_samples,
     make_worker,
-    metrics_of,
     other_weights,
     plain_model,
     set_teacher,
-    whole,
 )
 from verl_sdpo.algorithm import self_distillation_loss
 
@@ -61,19 +59,6 @@ def batch(samples, rank, world, options, terms, **settings):
         data["self_distillation_weight"] = torch.tensor(DISTILLATION_WEIGHTS[part], dtype=torch.float32)
         data["policy_gradient_weight"] = torch.tensor(POLICY_WEIGHTS[part], dtype=torch.float32)
     return data
-
-
-def gradients_of(worker, data):
-    found = {}
-    step = worker.engine.optimizer_step
-
-    def recording_step():
-        found.update({name: whole(p.grad) for name, p in worker.engine.module.named_parameters()})
-        return step()
-
-    with mock.patch.object(worker.engine, "optimizer_step", recording_step):
-        metrics = metrics_of(worker.train_mini_batch(data))
-    return found, metrics
 
 
 def train(rank, world, path):

@@ -23,8 +23,7 @@ def truncated_rollout_weights(
     Returns:
         Same shape, detached, in the dtype of `log_probs`.
     """
-    log_ratio = log_probs.detach() - rollout_log_probs.detach().to(log_probs.dtype)
-    return log_ratio.clamp(-_MAX_ABS_LOG_RATIO, _MAX_ABS_LOG_RATIO).exp().clamp(max=threshold)
+    return _ratio(log_probs, rollout_log_probs).clamp(max=threshold)
 
 
 def importance_weights(
@@ -67,9 +66,14 @@ def importance_weights(
     log_probs = log_probs.detach()
     ratio = torch.ones_like(log_probs)
     if old_log_probs is not None:
-        log_ratio = log_probs - old_log_probs.detach().to(log_probs.dtype)
-        ratio = log_ratio.clamp(-_MAX_ABS_LOG_RATIO, _MAX_ABS_LOG_RATIO).exp()
+        ratio = _ratio(log_probs, old_log_probs)
     weights = torch.ones_like(ratio) if is_clip is None else ratio.clamp(max=is_clip)
     if rollout_is_weights is not None:
         weights = weights * rollout_is_weights.detach().to(weights.dtype)
     return weights, ratio
+
+
+def _ratio(log_probs: torch.Tensor, of_sampler: torch.Tensor) -> torch.Tensor:
+    """Detached, in the dtype of `log_probs`."""
+    log_ratio = log_probs.detach() - of_sampler.detach().to(log_probs.dtype)
+    return log_ratio.clamp(-_MAX_ABS_LOG_RATIO, _MAX_ABS_LOG_RATIO).exp()

@@ -9,7 +9,7 @@ many tokens there are. That needs the factor that each token's loss will get lat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
@@ -40,6 +40,8 @@ _CHUNK_SIZE, _CPU_CHUNK_SIZE = 2048, 64
 _GATHER_BLOCK = 1 << 24
 # A gradient that differs by more than this from what was announced is a mistake, not rounding.
 _GRADIENT_TOLERANCE = 1e-3
+# Of each token: the fields of a TokenDistillation, importance weight and ratio.
+_NUM_VALUES = len(fields(TokenDistillation)) + 2
 
 
 class Projection(NamedTuple):
@@ -260,8 +262,7 @@ class _Chunked(torch.autograd.Function):
         student = Projection(hidden.detach(), weight.detach(), None if bias is None else bias.detach())
         gradients = _Gradients(student, needed=ctx.needs_input_grad[:3])
         dtype = compute_dtype(hidden)
-        # A row of numbers for each field of a TokenDistillation, and the two of the importance weights.
-        values = hidden.new_zeros(10, len(hidden), dtype=dtype)
+        values = hidden.new_zeros(_NUM_VALUES, len(hidden), dtype=dtype)
         weighted_loss = hidden.new_zeros(len(hidden), dtype=dtype)
         distill = _chunk_function(student, work)
         for start in range(0, len(hidden), work.chunk_size):
@@ -348,18 +349,14 @@ def _distill_buckets(student: Projection, work: _Work, rows: slice, factors: tor
     with torch.enable_grad():
         support, log_others = (each.requires_grad_() for each in (of_student.support, of_student.log_others))
         scored = _score(of_student, ids, work.objective)
-        if factors is None:
-            loss, divergence = compare(
-                scored,
-                teacher_scored,
-                distillation_mode=work.objective.distillation_mode,
-                alpha=work.objective.alpha,
-                advantage_clip=work.objective.advantage_clip,
-                sequence_ids=None,
-            )
-        else:
-            loss = factors[rows] * scored.token_log_probs
-            divergence = (scored.token_log_probs - teacher_scored.token_log_probs).detach()
+        loss, divergence = compare(
+            scored,
+            teacher_scored,
+            distillation_mode=work.objective.distillation_mode,
+            alpha=work.objective.alpha,
+            advantage_clip=work.objective.advantage_clip,
+            factors=None if factors is None else factors[rows],
+        )
     weights, importance, ratio = work.weighting(
         scored.token_log_probs.detach(), of_student.entropy, of_teacher.entropy, logits.shape[-1], rows
     )
@@ -367,23 +364,18 @@ def _distill_buckets(student: Projection, work: _Work, rows: slice, factors: tor
     support_gradient, others_gradient = torch.autograd.grad(
         loss, (support, log_others), upstream, materialize_grads=True
     )
-    loss = loss.detach()
-    values = torch.stack(
-        [
-            loss,
-            divergence,
-            scored.token_log_probs.detach(),
-            teacher_scored.token_log_probs,
-            of_student.entropy,
-            of_teacher.entropy,
-            scored.support_mass.detach(),
-            teacher_scored.support_mass,
-            importance,
-            ratio,
-        ]
+    tokens = TokenDistillation(
+        loss=loss,
+        divergence=divergence,
+        log_probs=scored.token_log_probs,
+        teacher_log_probs=teacher_scored.token_log_probs,
+        student_entropy=of_student.entropy,
+        teacher_entropy=of_teacher.entropy,
+        student_support_mass=scored.support_mass,
+        teacher_support_mass=teacher_scored.support_mass,
     )
     gradient = gradient_in_place(logits, of_student, ids, support_gradient, others_gradient)
-    return loss * weights, values, gradient
+    return loss.detach() * weights, _stacked(tokens, importance, ratio), gradient
 
 
 def _distill_full(student: Projection, work: _Work, rows: slice):
@@ -403,8 +395,13 @@ def _distill_full(student: Projection, work: _Work, rows: slice):
         [gradient] = torch.autograd.grad(tokens.loss, leaf, upstream)
         logits[block] = gradient
         weighted_loss.append(tokens.loss.detach() * weights)
-        values.append(torch.stack([*(each.detach() for each in vars(tokens).values()), importance, ratio]))
+        values.append(_stacked(tokens, importance, ratio))
     return torch.cat(weighted_loss), torch.cat(values, dim=1), logits
+
+
+def _stacked(tokens: TokenDistillation, importance: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
+    """`(_NUM_VALUES, num_rows)`, detached."""
+    return torch.stack([*(each.detach() for each in vars(tokens).values()), importance, ratio])
 
 
 def _sequence_factors(student: Projection, work: _Work) -> torch.Tensor:

@@ -142,14 +142,18 @@ def compare(
     distillation_mode: str,
     alpha: float,
     advantage_clip: float | None,
-    sequence_ids: torch.Tensor | None,
+    sequence_ids: torch.Tensor | None = None,
+    factors: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`loss` and `divergence` of a `TokenDistillation`, from both models on the same buckets; the teacher detached."""
+    """`loss` and `divergence` of a `TokenDistillation`, from both models on the same buckets; the teacher detached.
+
+    `factors`, of `sampled_factors`, are given where these tokens are not the whole of their sequences.
+    """
     if distillation_mode in SAMPLED_MODES:
         divergence = (student.token_log_probs - teacher.token_log_probs).detach()
-        factors = sampled_factors(
-            divergence, advantage_clip, sequence_ids if distillation_mode == "sampled_sequence" else None
-        )
+        if factors is None:
+            of_sequences = sequence_ids if distillation_mode == "sampled_sequence" else None
+            factors = sampled_factors(divergence, advantage_clip, of_sequences)
         return factors * student.token_log_probs, divergence
     if advantage_clip is None:
         loss = generalized_jsd(student.log_probs, teacher.log_probs, alpha)

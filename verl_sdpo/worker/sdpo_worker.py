@@ -85,8 +85,7 @@ class SdpoTrainingWorker(TrainingWorker):
             sequences = _mark_targets(data, self.options.skip_first_tokens)
             if self.loss_fn.distils and not self.teacher.follows_student:
                 self._set_targets(sequences)
-                if self.makes_loss_in_head and tu.get_non_tensor_data(data, "epochs", 1) > 1:
-                    self._summarize_targets(data)
+                self._summarize_targets(data)
         try:
             output = super().train_mini_batch(data)
         finally:
@@ -158,11 +157,13 @@ class SdpoTrainingWorker(TrainingWorker):
         self._teacher_seconds += time.perf_counter() - started
 
     def _summarize_targets(self, data: TensorDict) -> None:
+        """Make the teacher's normalisers, where several epochs would each make its logits for them."""
+        has_epochs = tu.get_non_tensor_data(data, "epochs", 1) > 1
+        if not (self.makes_loss_in_head and has_epochs and self.loss_fn.objective.reads_student_ids_only):
+            return
         started = time.perf_counter()
-        if self.loss_fn.objective.reads_student_ids_only:
-            temperature = tu.get_non_tensor_data(data, "temperature", 1.0)
-            chunk_size = self.options.distillation_chunk_size
-            self.loss_fn.targets = self.loss_fn.targets.summarized(temperature, chunk_size)
+        temperature = tu.get_non_tensor_data(data, "temperature", 1.0)
+        self.loss_fn.targets = self.loss_fn.targets.summarized(temperature, self.options.distillation_chunk_size)
         self._teacher_seconds += time.perf_counter() - started
 
     def _listen_to_teacher(
