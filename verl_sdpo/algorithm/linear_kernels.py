@@ -82,6 +82,7 @@ def kernels_for(name: str | None, device: torch.device) -> Kernels:
     return Kernels(*(partial(function, passes) for function in (_reduce, _gradient, _distill_full, _full_gradient)))
 
 
+@functools.cache
 def _has_triton() -> bool:
     return importlib.util.find_spec("triton") is not None
 
