@@ -5,20 +5,17 @@
 import json
 from collections.abc import Callable, Sequence
 
+from data_preprocess.answer_forms import boxed, tagged, tool_call
 from data_preprocess.context_source import NoContext, Survey
 from data_preprocess.dataset import Row
 from data_preprocess.schema import UserError
 from verl_sdpo.rewards.outcome import row_details
 
 
-def _boxed(truth: str) -> str:
-    return f"\\boxed{{{truth}}}"
-
-
 def _tool_calls(truth: str) -> str:
     try:
         calls = json.loads(truth)
-        return "\n".join(f"Action: {call['Action']}\nAction Input: {call['Action_Input']}" for call in calls)
+        return "\n".join(map(tool_call, calls))
     except (ValueError, LookupError, TypeError) as error:
         raise NoContext("the ground truth is no list of calls") from error
 
@@ -39,7 +36,7 @@ def _plain(truth: str) -> str:
 
 
 # By ability; all others are taken as they are, unless they are JSON.
-RENDERED: dict[str, Callable[[str], str]] = {"math": _boxed, "tool_use": _tool_calls, "code": _tests}
+RENDERED: dict[str, Callable[[str], str]] = {"math": boxed, "tool_use": _tool_calls, "code": _tests}
 
 
 def rendered_truth(row: Row) -> str:
@@ -52,7 +49,7 @@ def rendered_truth(row: Row) -> str:
     if not truth:
         raise NoContext("the row has no ground truth")
     if "options" in row_details(row["extra_info"]):
-        return f"<answer>\n{truth}\n</answer>"
+        return tagged(truth)
     return RENDERED.get(row["ability"], _plain)(truth)
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from data_preprocess.answer_forms import boxed
 from data_preprocess.answer_prompts import boxed_question
 from data_preprocess.command import run
 from data_preprocess.dataset import Dataset, Place, Record, Refused, Row, identifier_field, text_field
@@ -100,7 +101,7 @@ def _has_instruction(row: Row) -> bool:
 
 def _response(row: Row, answer: str) -> str:
     # Upstream's prompt says $Answer, which models take for dollar signs around the answer.
-    return f"Because.\n\nAnswer: ${answer}$" if _has_instruction(row) else f"Because.\n\n\\boxed{{{answer}}}"
+    return f"Because.\n\nAnswer: ${answer}$" if _has_instruction(row) else f"Because.\n\n{boxed(answer)}"
 
 
 def _facts(row: Row) -> Iterator[str]:

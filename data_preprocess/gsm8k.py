@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 
+from data_preprocess.answer_forms import boxed
 from data_preprocess.command import run
 from data_preprocess.dataset import Dataset, Place, Record, Refused, Row, text_field
 from data_preprocess.math_rows import add_solution_option, math_row, whole_number
@@ -32,7 +33,7 @@ def split_answer(answer: str) -> tuple[str, str]:
 
 def worked_solution(steps: str, number: str) -> str:
     """The steps as a response to our prompt would read: no calculator's notes, and the number in a box."""
-    return f"{_CALCULATION.sub('', steps)}\n\n\\boxed{{{number}}}".strip()
+    return f"{_CALCULATION.sub('', steps)}\n\n{boxed(number)}".strip()
 
 
 def convert(record: Record, place: Place, options: argparse.Namespace) -> Row:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from data_preprocess.answer_forms import boxed, tagged, tool_call
 from data_preprocess.dataset import Dataset, Refused, Row
 from verl_sdpo.rewards import compute_score, registered_rewards
 from verl_sdpo.rewards.outcome import row_details
@@ -20,7 +21,7 @@ class Responses(NamedTuple):
 
 
 def _tagged(letter: str) -> str:
-    return f"<reasoning>\nBecause.\n</reasoning>\n<answer>\n{letter}\n</answer>"
+    return f"<reasoning>\nBecause.\n</reasoning>\n{tagged(letter)}"
 
 
 def _other_letter(row: Row) -> str:
@@ -29,7 +30,7 @@ def _other_letter(row: Row) -> str:
 
 
 def _boxed(answer: str) -> str:
-    return f"Because.\n\n\\boxed{{{answer}}}"
+    return f"Because.\n\n{boxed(answer)}"
 
 
 def other_number(row: Row) -> str:
@@ -49,7 +50,7 @@ def _wrong_calls(row: Row) -> list[dict[str, str]]:
 
 
 def _calls_text(calls: list[dict[str, str]]) -> str:
-    return "\n".join(f"Thought: a call.\nAction: {c['Action']}\nAction Input: {c['Action_Input']}" for c in calls)
+    return "\n".join(f"Thought: a call.\n{tool_call(call)}" for call in calls)
 
 
 _CHOICE = Responses(lambda row: _tagged(row["reward_model"]["ground_truth"]), lambda row: _tagged(_other_letter(row)))

@@ -1,18 +1,13 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
 import csv
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.data_preprocess import command_line
 
 
 class Ran(NamedTuple):
@@ -34,7 +29,7 @@ def write_records(path, records):
             writer.writeheader()
             writer.writerows(records)
     else:
-        path.write_text("\n".join(json.dumps(record) for record in records) + "\n", encoding="utf-8")
+        command_line.write_lines(path, records)
 
 
 @pytest.fixture
@@ -46,10 +41,8 @@ def run_module(tmp_path):
             write_records(tmp_path / "in" / file, records)
         folder = tmp_path / out
         where = ["--input", str(tmp_path / "in" / source), "--output", str(folder)]
-        command = [sys.executable, "-m", f"data_preprocess.{name}", *where, *map(str, arguments)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
-        files = {path.stem: pq.read_table(path).to_pylist() for path in sorted(folder.glob("*.parquet"))}
-        return Ran(ended.returncode, files, ended.stdout + ended.stderr)
+        status, table, errors = command_line.run_module(name, *where, *arguments)
+        files = {path.stem: command_line.rows_of(path) for path in sorted(folder.glob("*.parquet"))}
+        return Ran(status, files, table + errors)
 
     return run
