@@ -1,0 +1,186 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs programs on this machine: a few warm interpreters, a bounded number of programs at once, results kept."""
+
+import hashlib
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from verl_sdpo.sandbox.interpreter import InterpreterDied, Part, WarmInterpreter
+from verl_sdpo.sandbox.layers import Layers, SandboxRefused, check_layers, layers_from
+from verl_sdpo.sandbox.limits import Limits
+from verl_sdpo.sandbox.result import ExecutionResult, Status
+from verl_sdpo.sandbox.settings import SandboxSettings
+
+_ATTEMPTS = 2
+_MAX_KEPT_BYTES = 64 * 2**20
+# The test code of a dataset compares large values itself, so it gets more than the program.
+_TESTER_FACTOR = 4.0
+
+
+class LocalSandbox:
+    """Programs in processes of this machine. Safe to use from many threads, and after a fork."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self._settings = settings
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._free = threading.BoundedSemaphore(self._settings.slots())
+        self._idle: list[WarmInterpreter] = []
+        self._layers: Layers | None = None
+        self._lock = threading.Lock()
+        self._kept = _Kept()
+
+    def layers(self) -> Layers:
+        """The layers in force, after a program was run under them.
+
+        Raises:
+            SandboxRefused: a required one is missing, or nothing can be isolated here.
+        """
+        if self._owner != os.getpid():
+            # Its interpreters belong to the process that this one was forked from.
+            self._begin()
+        with self._lock:
+            if self._layers is None:
+                self._layers = self._checked_layers()
+            return self._layers
+
+    def _checked_layers(self) -> Layers:
+        try:
+            first = self._new_interpreter()
+            tried = first.run([Part("script", {"source": "print(1 + 1)"}, Limits())])[0]
+        except InterpreterDied as error:
+            raise SandboxRefused(f"programs cannot be isolated on this machine: {error}") from error
+        layers = layers_from(first.layers)
+        if tried.status != Status.FINISHED or tried.stdout != b"2\n":
+            first.close()
+            raise SandboxRefused(f"programs cannot be isolated on this machine: {tried.status}, {tried.reason}")
+        self._idle.append(first)
+        check_layers(layers, self._settings.required)
+        return layers
+
+    def run_script(self, source: str, stdin: bytes, limits: Limits) -> ExecutionResult:
+        """Runs a program that reads standard input and writes standard output."""
+        return self._run([Part("script", {"source": source}, limits, stdin)])[0]
+
+    def run_call(self, source: str, setup: str, function: str, arguments: str, limits: Limits) -> ExecutionResult:
+        """Loads a program and calls one of its functions; ``result`` has the returned value as JSON.
+
+        Args:
+            source: the program.
+            setup: source that runs before it, in its namespace.
+            function: name of the function, or of the method of a class ``Solution``.
+            arguments: JSON array.
+            limits: of the whole.
+        """
+        order = {"source": source, "setup": setup, "function": function, "arguments": arguments}
+        return self._run([Part("call", order, limits, has_result=True)])[0]
+
+    def run_asserts(
+        self, source: str, setup: str, function: str, tests: str, limits: Limits
+    ) -> tuple[ExecutionResult, ExecutionResult]:
+        """Serves a program's functions in one process to test code in another.
+
+        Returns:
+            The program's and the tests'; ``result`` of the latter says what came of them.
+        """
+        solution = Part("solution", {"source": source, "setup": setup}, limits, has_calls=True)
+        order = {"source": tests, "setup": setup, "function": function, "wall_seconds": limits.wall_seconds}
+        patient = Limits(**asdict(limits) | _patience(limits))
+        served, tested = self._run([solution, Part("tester", order, patient, has_result=True, has_calls=True)])
+        return served, tested
+
+    def close(self) -> None:
+        """Ends the interpreters that are not at work."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _run(self, parts: Sequence[Part]) -> list[ExecutionResult]:
+        self.layers()
+        key = _key(parts)
+        if (known := self._kept.get(key)) is not None:
+            return known
+        with self._free:
+            for _ in range(_ATTEMPTS):
+                results = self._attempt(parts)
+                if all(result.status != Status.SANDBOX_ERROR for result in results):
+                    self._kept.put(key, results)
+                    break
+        return results
+
+    def _attempt(self, parts: Sequence[Part]) -> list[ExecutionResult]:
+        interpreter = None
+        try:
+            with self._lock:
+                interpreter = self._idle.pop() if self._idle else None
+            interpreter = interpreter or self._new_interpreter()
+            results = interpreter.run(parts)
+        except InterpreterDied as error:
+            if interpreter is not None:
+                interpreter.close()
+            return [ExecutionResult(Status.SANDBOX_ERROR, reason=str(error)) for _ in parts]
+        except BaseException:
+            if interpreter is not None:
+                interpreter.close()
+            raise
+        with self._lock:
+            self._idle.append(interpreter)
+        return results
+
+    def _new_interpreter(self) -> WarmInterpreter:
+        return WarmInterpreter(self._settings.packages)
+
+
+class _Kept:
+    """Results of what was run lately: the same program and input need not run again. Bounded by the bytes it holds."""
+
+    def __init__(self) -> None:
+        self._results: OrderedDict[bytes, list[ExecutionResult]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> list[ExecutionResult] | None:
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+            return self._results.get(key)
+
+    def put(self, key: bytes, results: list[ExecutionResult]) -> None:
+        with self._lock:
+            if key in self._results:
+                return
+            self._results[key] = results
+            self._bytes += _size(results)
+            while self._bytes > _MAX_KEPT_BYTES:
+                self._bytes -= _size(self._results.popitem(last=False)[1])
+
+
+def _size(results: Sequence[ExecutionResult]) -> int:
+    # A result without output is some objects too.
+    return sum(len(result.stdout) + len(result.stderr) + len(result.result) + 500 for result in results)
+
+
+def _key(parts: Sequence[Part]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        told = json.dumps([part.role, part.order, asdict(part.limits), len(part.stdin)])
+        digest.update(told.encode())
+        digest.update(part.stdin)
+    return digest.digest()
+
+
+def _patience(limits: Limits) -> dict[str, Any]:
+    """The tests' limits: they wait for the program, which has limits of its own."""
+    return {
+        "cpu_seconds": limits.cpu_seconds * _TESTER_FACTOR,
+        "idle_seconds": limits.wall_seconds,
+        "wall_seconds": limits.wall_seconds + 1.0,
+    }
