@@ -29,7 +29,7 @@ What is not covered:
     a program may print what it likes: feedback made of it must be cleaned (``verl_sdpo.rewards`` does)
 """
 
-from functools import lru_cache
+from functools import cache
 
 from verl_sdpo.sandbox.layers import Layers, SandboxRefused
 from verl_sdpo.sandbox.limits import Limits
@@ -68,7 +68,7 @@ def run(
     return sandbox_for(settings or SandboxSettings()).run_script(program, data, limits or Limits())
 
 
-@lru_cache(maxsize=None)
+@cache
 def sandbox_for(settings: SandboxSettings) -> LocalSandbox:
     """The sandbox of this process with some settings: one, whoever asks."""
     return LocalSandbox(settings)

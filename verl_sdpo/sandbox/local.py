@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from verl_sdpo.sandbox.interpreter import InterpreterDied, Part, WarmInterpreter
+from verl_sdpo.sandbox.interpreter import InterpreterDied, WarmInterpreter
+from verl_sdpo.sandbox.job import Part
 from verl_sdpo.sandbox.layers import Layers, SandboxRefused, check_layers, layers_from
 from verl_sdpo.sandbox.limits import Limits
 from verl_sdpo.sandbox.result import ExecutionResult, Status
@@ -34,6 +35,7 @@ class LocalSandbox:
         self._owner = os.getpid()
         self._free = threading.BoundedSemaphore(self._settings.slots())
         self._idle: list[WarmInterpreter] = []
+        self._use_namespaces, self._namespaces_error = True, ""
         self._layers: Layers | None = None
         self._lock = threading.Lock()
         self._kept = _Kept()
@@ -54,11 +56,11 @@ class LocalSandbox:
 
     def _checked_layers(self) -> Layers:
         try:
-            first = self._new_interpreter()
+            first = self._first_interpreter()
             tried = first.run([Part("script", {"source": "print(1 + 1)"}, Limits())])[0]
         except InterpreterDied as error:
             raise SandboxRefused(f"programs cannot be isolated on this machine: {error}") from error
-        layers = layers_from(first.layers)
+        layers = layers_from({"namespaces_error": self._namespaces_error} | first.layers)
         if tried.status != Status.FINISHED or tried.stdout != b"2\n":
             first.close()
             raise SandboxRefused(f"programs cannot be isolated on this machine: {tried.status}, {tried.reason}")
@@ -135,8 +137,16 @@ class LocalSandbox:
             self._idle.append(interpreter)
         return results
 
+    def _first_interpreter(self) -> WarmInterpreter:
+        """An interpreter with namespaces, else without: some machines let them be made but nothing be done in them."""
+        try:
+            return self._new_interpreter()
+        except InterpreterDied as error:
+            self._use_namespaces, self._namespaces_error = False, str(error)
+            return self._new_interpreter()
+
     def _new_interpreter(self) -> WarmInterpreter:
-        return WarmInterpreter(self._settings.packages)
+        return WarmInterpreter(self._settings.packages, use_namespaces=self._use_namespaces)
 
 
 class _Kept:

@@ -36,7 +36,8 @@ def prepare() -> None:
         ("stderr", 2, "w", "backslashreplace"),
     ):
         is_error = name == "stderr"
-        stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False, buffering=1 if is_error else -1)
+        buffering = 1 if is_error else -1
+        stream = open(number, mode, buffering, "utf-8", errors, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     sys.argv = [FILE_NAME]

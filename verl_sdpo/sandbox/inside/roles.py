@@ -9,8 +9,6 @@ says cannot be forged.
 
 import json
 import os
-import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 

@@ -8,6 +8,7 @@ trace. Threads are allowed: solutions use one with a larger stack. Files are the
 
 import ctypes
 import errno
+import functools
 import struct
 from collections.abc import Iterator
 
@@ -22,10 +23,9 @@ _X32_BIT = 0x40000000
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _ERRNO = 0x00050000
 # Classic BPF: load a word at an offset, compare with a constant, return one.
-_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _JUMP, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 
-# The commonest first: the filter is read from the top.
 _ALLOWED = """
 read write futex mmap munmap brk lseek fstat newfstatat close clock_gettime mprotect madvise mremap
 readv writev pread64 pwrite64 preadv pwritev close_range stat lstat statx access faccessat faccessat2
@@ -49,6 +49,10 @@ _PRCTL_OPTIONS = (15, 16)  # a thread's name
 # A program that kills or stops itself would look as if the machine had done it.
 _SIGKILL, _SIGSTOP = 9, 19
 
+# No process id: above the kernel's largest, 2 ** 22.
+_PID_PLACE = 0x5AFE5AFE
+_MAX_LINEAR = 4
+
 _Instruction = tuple[int, int, int, int]
 
 
@@ -58,6 +62,16 @@ def program(own_pid: int) -> bytes:
     Args:
         own_pid: the process's id as it sees itself, the only one it may signal.
     """
+    return _template().replace(struct.pack("I", _PID_PLACE), struct.pack("I", own_pid))
+
+
+@functools.cache
+def _template() -> bytes:
+    """The instructions with ``_PID_PLACE`` for the process's id: they are made once, and each process is a fork."""
+    blocks = {name: [(_RETURN, 0, 0, _ALLOW)] for name in _ALLOWED} | dict(_conditional(_PID_PLACE))
+    cases = sorted(
+        (syscalls.number(name), block) for name, block in blocks.items() if syscalls.number(name) is not None
+    )
     instructions: list[_Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_IF_EQUAL, 1, 0, _ARCHITECTURES[syscalls.machine()]),
@@ -66,13 +80,20 @@ def program(own_pid: int) -> bytes:
         # The x32 way of making calls has numbers of its own, which the list below does not know.
         (_IF_AT_LEAST, 0, 1, _X32_BIT),
         (_RETURN, 0, 0, _KILL),
+        *_search(cases),
     ]
-    for name in _ALLOWED:
-        instructions += _when_called(name, [(_RETURN, 0, 0, _ALLOW)])
-    for name, block in _conditional(own_pid):
-        instructions += _when_called(name, block)
-    instructions.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+
+
+def _search(cases: list[tuple[int, list[_Instruction]]]) -> list[_Instruction]:
+    """Finds a call's block by halves: the kernel goes through the filter for every number when it is put on."""
+    if len(cases) > _MAX_LINEAR:
+        middle = len(cases) // 2
+        low, high = _search(cases[:middle]), _search(cases[middle:])
+        return [(_IF_AT_LEAST, 0, 1, cases[middle][0]), (_JUMP, 0, 0, len(low)), *low, *high]
+    # A block must return on every path, since it may load other words.
+    found = [step for number, block in cases for step in ((_IF_EQUAL, 0, len(block), number), *block)]
+    return [*found, (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
 
 
 def restrict(own_pid: int) -> None:
@@ -110,12 +131,6 @@ def _conditional(own_pid: int) -> Iterator[tuple[str, list[_Instruction]]]:
     yield "socketpair", _if_one_of(0, (_AF_UNIX,), allow, refuse)
 
 
-def _when_called(name: str, block: list[_Instruction]) -> list[_Instruction]:
-    """A block for one system call; it must return on every path, since it may load other words."""
-    called = syscalls.number(name)
-    return [] if called is None else [(_IF_EQUAL, 0, len(block), called), *block]
-
-
 def _low(argument: int) -> _Instruction:
     return (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument)
 
@@ -132,7 +147,7 @@ def _if_one_of(
     """By the low word: these arguments are 32-bit numbers to the kernel."""
     tests = [(_IF_EQUAL, len(values) - place, 0, value) for place, value in enumerate(values)]
     # No match: jump over the block; a match jumps over that jump.
-    return [_low(argument), *tests, (0x05, 0, 0, len(then)), *then, *otherwise]
+    return [_low(argument), *tests, (_JUMP, 0, 0, len(then)), *then, *otherwise]
 
 
 def _if_null(argument: int, then: list[_Instruction], otherwise: list[_Instruction]) -> list[_Instruction]:
