@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -94,10 +94,21 @@ class LocalSandbox:
             The program's and the tests'; ``result`` of the latter says what came of them.
         """
         solution = Part("solution", {"source": source, "setup": setup}, limits, has_calls=True)
-        order = {"source": tests, "setup": setup, "function": function, "wall_seconds": limits.wall_seconds}
+        order = {"tests": tests, "setup": setup, "function": function, "wall_seconds": limits.wall_seconds}
         patient = Limits(**asdict(limits) | _patience(limits))
         served, tested = self._run([solution, Part("tester", order, patient, has_result=True, has_calls=True)])
         return served, tested
+
+    def run_checker(self, source: str, files: Mapping[str, str], limits: Limits) -> ExecutionResult:
+        """Runs a dataset's program that judges an output.
+
+        Args:
+            source: the program.
+            files: name and content of the files that it finds, and gets as arguments in this order. Bytes that are no
+                UTF-8 stand as Python's ``surrogateescape`` has them.
+            limits: of the run; the files count as its own.
+        """
+        return self._run([Part("checker", {"source": source, "files": dict(files)}, limits)])[0]
 
     def close(self) -> None:
         """Ends the interpreters that are not at work."""

@@ -53,6 +53,19 @@ def serve(
             return
 
 
+def find_function(namespace: Mapping[str, Any], name: str) -> Callable[..., Any]:
+    """A program's function, or the method of its class ``Solution``, which is made without arguments.
+
+    Raises:
+        NameError: the program defines neither.
+    """
+    if not callable(namespace.get(name)) and hasattr(namespace.get("Solution"), name):
+        return getattr(namespace["Solution"](), name)
+    if name not in namespace:
+        raise NameError(f"name {name!r} is not defined")
+    return namespace[name]
+
+
 class _Server:
     def __init__(self, namespace: Mapping[str, Any], failure: BaseException | None, files: tuple[str, ...]) -> None:
         self._namespace = namespace
@@ -95,7 +108,7 @@ class _Server:
             return iter(self._tokens[target])
         if operation == "next":
             return self._items(target, *arguments)
-        function = self._tokens[target] if isinstance(target, int) else self._find(target)
+        function = self._tokens[target] if isinstance(target, int) else find_function(self._namespace, target)
         return function(*arguments, **named)
 
     def _answer(self, kind: str, changed: dict[int, bytes], result: Any) -> bytes:
@@ -113,13 +126,6 @@ class _Server:
 
     def _has(self, name: str) -> bool:
         return callable(self._namespace.get(name)) or hasattr(self._namespace.get("Solution"), name)
-
-    def _find(self, name: str) -> Callable[..., Any]:
-        if not callable(self._namespace.get(name)) and hasattr(self._namespace.get("Solution"), name):
-            return getattr(self._namespace["Solution"](), name)
-        if name not in self._namespace:
-            raise NameError(f"name {name!r} is not defined")
-        return self._namespace[name]
 
     def _items(self, number: int, limit: int) -> tuple[list, bool]:
         """The next items of an iterator, at most ``limit``, and whether there are no more."""
