@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from data_preprocess import code_tests
 from data_preprocess.code_prompts import how_tested
 from data_preprocess.code_tests import CodeTest, code_ground_truth, read_code_ground_truth
 from data_preprocess.dataset import Refused
+from verl_sdpo.rewards import code_truth
 
 
 def test_a_ground_truth_has_the_fields_of_its_specification_and_reads_back():
@@ -26,7 +26,7 @@ def test_a_ground_truth_has_the_fields_of_its_specification_and_reads_back():
         "checker": None,
     }
     assert json.loads(text) == expected == read_code_ground_truth(text)
-    assert all(f"``{field}``" in code_tests.__doc__ for field in expected)
+    assert all(f"``{field}``" in code_truth.__doc__ for field in expected)
 
 
 def test_the_other_kinds_name_their_function():
@@ -77,7 +77,7 @@ def test_a_ground_truth_that_is_no_object_is_refused(text):
 def test_the_number_and_the_size_of_tests_are_bounded(monkeypatch):
     with pytest.raises(Refused, match="has 10001"):
         code_ground_truth("stdin", [CodeTest("", "")] * 10_001, time_limit=1)
-    monkeypatch.setattr(code_tests, "MAX_MIB", 1)
+    monkeypatch.setattr(code_truth, "MAX_MIB", 1)
     with pytest.raises(Refused, match="tests have 2 MiB, over 1"):
         code_ground_truth("stdin", [CodeTest("x" * (1 << 20), "x" * (1 << 20))], time_limit=1)
 

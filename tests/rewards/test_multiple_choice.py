@@ -112,6 +112,15 @@ def test_only_the_chosen_forms_count(forms, accepted):
     assert {text for text in responses if score(text, answer_forms=forms)["score"] == 1.0} == accepted
 
 
+def test_feedback_on_request_names_no_more_than_faults_of_the_form():
+    assert score("<answer>A</answer>")["feedback"] == "Your answer A is incorrect."
+    assert score("<answer>A</answer>", tell_wrong=False)["feedback"] == ""
+    assert score("<answer>B</answer>", tell_wrong=False)["feedback"] == ""
+    assert score("A", tell_wrong=False) == score("A")
+    told = score("<answer>A</answer>", tell_wrong=False, reveal_answer=True)["feedback"]
+    assert told == "The correct answer is B."
+
+
 def test_by_default_a_lone_letter_does_not_count():
     assert verdict("B") == (0.0, 1.0)
 

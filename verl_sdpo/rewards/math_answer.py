@@ -10,18 +10,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from verl_sdpo.rewards import feedback_texts as texts
 from verl_sdpo.rewards.math_equality import MAX_ANSWER_CHARS, bare_answer, is_equal, is_unreadable
-from verl_sdpo.rewards.outcome import CUT_OFF, excerpt, is_truncated, last_tagged
+from verl_sdpo.rewards.outcome import excerpt, is_truncated, last_tagged
 
 ANSWER_FORMS = ("boxed", "answer_line", "hashes", "tags")
 DEFAULT_ANSWER_FORMS = ("boxed", "answer_line")
 
-_WANTED = {
-    "boxed": "in \\boxed{}",
-    "answer_line": "on a last line 'Answer: ...'",
-    "hashes": "on a last line '#### ...'",
-    "tags": "between <answer> and </answer>",
-}
 _BOX = re.compile(r"\\boxed[ \t]{0,16}\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _LINES = {
@@ -65,11 +60,11 @@ def compute_score(
     is_read = answer is not None and bool(bare_answer(answer))
     if is_read and is_equal(right, answer):
         return {"score": 1.0, "feedback": "", "incorrect_format": 0.0}
-    feedback = f"Your answer '{excerpt(answer)}' is incorrect." if is_read else _fault(solution_str, answer, forms)
+    feedback = texts.wrong_answer(excerpt(answer)) if is_read else _fault(solution_str, answer, forms)
     if not is_read and is_truncated(extra_info):
-        feedback = f"{CUT_OFF} {feedback}"
+        feedback = f"{texts.CUT_OFF} {feedback}"
     if reveal_answer:
-        feedback = f"{feedback} The correct answer is {right}."
+        feedback = texts.with_correct_answer(feedback, right)
     return {"score": 0.0, "feedback": feedback, "incorrect_format": float(not is_read)}
 
 
@@ -136,12 +131,12 @@ _READERS = {
 
 def _fault(solution: str, answer: str | None, forms: tuple[str, ...]) -> str:
     if answer is not None:
-        problem = "the answer is empty"
+        problem = texts.EMPTY_ANSWER
     elif not solution.strip():
-        problem = "the response was empty"
+        problem = texts.EMPTY_RESPONSE
     elif "boxed" in forms and _BOX.search(solution):
-        problem = "the response has no complete \\boxed{}"
+        problem = texts.INCOMPLETE_BOX
     else:
-        problem = "the response does not state its final answer in the required form"
+        problem = texts.NO_FINAL_ANSWER
     # Naming one form is enough: prompts ask for one.
-    return f"Incorrect format: {problem}. Give the final answer {_WANTED[forms[0]]}."
+    return texts.missing_answer(problem, texts.MATH_PLACES[forms[0]])

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from verl_sdpo.rewards.outcome import CUT_OFF, excerpt, is_truncated, last_tagged, row_details
+from verl_sdpo.rewards import feedback_texts as texts
+from verl_sdpo.rewards.outcome import excerpt, is_truncated, last_tagged, row_details
 
 LETTERS = "ABCDEFGHIJ"
 ANSWER_FORMS = ("tags", "boxed", "letter")
@@ -36,6 +37,7 @@ def compute_score(
     extra_info: Mapping[str, Any] | None = None,
     *,
     reveal_answer: bool = False,
+    tell_wrong: bool = True,
     answer_forms: Iterable[str] = DEFAULT_ANSWER_FORMS,
 ) -> dict[str, Any]:
     """Score 1 for the right letter in an accepted form, else 0 with feedback.
@@ -45,6 +47,8 @@ def compute_score(
         ground_truth: the right option's letter, A to J.
         extra_info: ``details`` may hold ``{"options": "ABCD"}``; without it any letter from A to J is an option.
         reveal_answer: end the feedback with the right letter. Off: an environment that does not hand out answers.
+        tell_wrong: say that a letter is wrong. Off: feedback names faults of the form only. With two options, knowing
+            that one is wrong is knowing the right one.
         answer_forms: which of ``tags``, ``boxed`` and ``letter`` (nothing but the letter) count, ``("tags",)`` being
             what the published prompts ask for.
 
@@ -60,11 +64,13 @@ def compute_score(
     answer = _read_answer(solution_str, options, forms)
     if answer.letter == right:
         return {"score": 1.0, "feedback": "", "incorrect_format": 0.0}
-    feedback = f"Your answer {answer.letter} is incorrect." if answer.letter else answer.fault
+    feedback = answer.fault
+    if answer.letter and tell_wrong:
+        feedback = texts.wrong_letter(answer.letter)
     if not answer.letter and is_truncated(extra_info):
-        feedback = f"{CUT_OFF} {feedback}"
+        feedback = f"{texts.CUT_OFF} {feedback}"
     if reveal_answer:
-        feedback = f"{feedback} The correct answer is {right}."
+        feedback = texts.with_correct_answer(feedback, right).strip()
     return {"score": 0.0, "feedback": feedback, "incorrect_format": float(not answer.letter)}
 
 
@@ -97,10 +103,10 @@ def _read_answer(solution: str, options: str, forms: frozenset[str]) -> _Answer:
     """The answer in the first accepted form that the response uses, in the order tags, box, letter alone."""
     tagged = last_tagged(solution, _TAG) if "tags" in forms else None
     if tagged is not None:
-        return _as_option(tagged, options, "the text between <answer> and </answer>")
+        return _as_option(tagged, options, texts.TAGGED_TEXT)
     boxed = _last_boxed(solution) if "boxed" in forms else None
     if boxed is not None:
-        return _as_option(boxed, options, "the text in \\boxed{}")
+        return _as_option(boxed, options, texts.BOXED_TEXT)
     is_plain = "letter" in forms and "\\boxed" not in solution
     letter = _single_letter(solution) if is_plain else ""
     if letter and letter in options:
@@ -112,30 +118,24 @@ def _as_option(text: str, options: str, place: str) -> _Answer:
     letter = _single_letter(text)
     if letter and letter in options:
         return _Answer(letter, "")
-    quoted = f"it was '{excerpt(text)}'" if text.strip() else "it was empty"
-    return _Answer("", f"Incorrect format: {place} must be {_one_of(options)}; {quoted}.")
+    return _Answer("", texts.not_one_letter(place, _one_of(options), excerpt(text) if text.strip() else ""))
 
 
 def _missing_answer(solution: str, options: str, forms: frozenset[str]) -> str:
     if not solution.strip():
-        problem = "the response was empty"
+        problem = texts.EMPTY_RESPONSE
     elif "tags" in forms and _TAG.search(solution):
-        problem = "the response has an <answer> or </answer> tag but no complete pair"
+        problem = texts.INCOMPLETE_TAGS
     else:
-        problem = "the response does not state its answer in the required form"
-    wanted = {
-        "tags": "between <answer> and </answer>",
-        "boxed": "in \\boxed{}",
-        "letter": "as the whole response",
-    }
+        problem = texts.NO_ANSWER_IN_FORM
     # The prompts ask for one form; naming the others would only confuse.
-    place = next(wanted[form] for form in ANSWER_FORMS if form in forms)
-    return f"Incorrect format: {problem}. Give {_one_of(options)} {place}."
+    place = next(texts.CHOICE_PLACES[form] for form in ANSWER_FORMS if form in forms)
+    return texts.missing_letter(problem, _one_of(options), place)
 
 
 def _one_of(options: str) -> str:
     # A row that does not say how many options it has knows the upper bound only, which is no list to show.
-    return "the letter of one option" if options == LETTERS else f"one letter out of {', '.join(options)}"
+    return texts.ANY_LETTER if options == LETTERS else texts.one_letter_of(options)
 
 
 def _last_boxed(text: str) -> str | None:

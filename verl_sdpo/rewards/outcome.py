@@ -18,8 +18,6 @@ _OPTIONAL_FIELDS = frozenset(OUTCOME_FIELDS) - {"score", "truncated"}
 # A fixed-width array costs 4 bytes a character of its longest text for every sample of the batch.
 MAX_FEEDBACK_CHARS = 20_000
 _GAP = "\n[...]\n"
-# Feedback on a response whose answer may have been cut away.
-CUT_OFF = "Your response was cut off at the maximum response length."
 
 
 def complete_outcome(raw: Mapping[str, Any], extra_info: Mapping[str, Any] | None, reward_name: str) -> dict[str, Any]:

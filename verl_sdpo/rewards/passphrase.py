@@ -9,6 +9,8 @@ or 0, so it does not even tell which word was wrong.
 from collections.abc import Mapping
 from typing import Any
 
+from verl_sdpo.rewards import feedback_texts as texts
+
 # A longer answer is cut in the feedback, so that a runaway response cannot fill the teacher's prompt.
 MAX_ECHOED_WORDS = 6
 
@@ -43,5 +45,4 @@ def compute_score(
 
 
 def _comparison(given: list[str], expected: list[str]) -> str:
-    echo = " ".join(given[:MAX_ECHOED_WORDS]) or "nothing"
-    return f"The passphrase is wrong. Your answer: {echo}. Expected answer: {' '.join(expected)}."
+    return texts.wrong_passphrase(" ".join(given[:MAX_ECHOED_WORDS]), " ".join(expected))

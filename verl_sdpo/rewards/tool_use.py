@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from verl_sdpo.rewards.outcome import CUT_OFF, excerpt, is_truncated
+from verl_sdpo.rewards import feedback_texts as texts
+from verl_sdpo.rewards.outcome import excerpt, is_truncated
 
 _CALL_FIELDS = ("Action", "Action_Input")
 # The lines that the prompts' format knows; bold labels are what chat models make of them.
@@ -59,16 +60,15 @@ def compute_score(
     """
     expected = _expected_calls(ground_truth)
     calls, faults = _read_calls(solution_str)
-    remarks = [f"Incorrect format: {fault}" for fault in faults] or _differences(calls, expected)
+    remarks = [texts.incorrect_format(fault) for fault in faults] or _differences(calls, expected)
     if not remarks:
         return {"score": 1.0, "feedback": "", "incorrect_format": 0.0}
     if len(remarks) > _MAX_REMARKS:
-        remarks = [*remarks[:_MAX_REMARKS], f"There are {len(remarks) - _MAX_REMARKS} more faults."]
+        remarks = [*remarks[:_MAX_REMARKS], texts.more_faults(len(remarks) - _MAX_REMARKS)]
     if faults and is_truncated(extra_info):
-        remarks.insert(0, CUT_OFF)
+        remarks.insert(0, texts.CUT_OFF)
     if reveal_answer:
-        lines = [f"Action: {call.action}\nAction Input: {call.written}" for call in expected]
-        remarks.append("The expected calls are:\n" + "\n".join(lines))
+        remarks.append(texts.expected_calls((call.action, call.written) for call in expected))
     return {"score": 0.0, "feedback": "\n".join(remarks), "incorrect_format": float(bool(faults))}
 
 
@@ -141,22 +141,22 @@ def _read_calls(solution: str) -> _Reading:
         piece = text[label.end() : end]
         if label.group(1) == "Action":
             if action is not None:
-                faults.append(f"the action '{excerpt(action)}' has no 'Action Input:' after it.")
+                faults.append(texts.action_without_input(excerpt(action)))
             action = _name(piece)
         elif label.group(1) == "Action Input":
             if action is None:
-                faults.append("an 'Action Input:' has no 'Action:' before it.")
+                faults.append(texts.NO_ACTION)
                 continue
             arguments, fault = _arguments(piece)
             if not action or fault:
-                faults.append(f"call {len(calls) + 1}: {fault or 'the name of the action is missing.'}")
+                faults.append(texts.call_fault(len(calls) + 1, fault or texts.NO_ACTION_NAME))
             calls.append(_Call(action, arguments, ""))
             action = None
     if action is not None:
-        faults.append(f"the action '{excerpt(action)}' has no 'Action Input:' after it.")
+        faults.append(texts.action_without_input(excerpt(action)))
     if not calls and not faults:
-        problem = "the response was empty" if not solution.strip() else "the response makes no call"
-        faults.append(f"{problem}. Give lines 'Action: <name>' and 'Action Input: <JSON object>'.")
+        problem = texts.EMPTY_RESPONSE if not solution.strip() else texts.NO_CALL
+        faults.append(texts.no_calls(problem))
     return _Reading(calls, faults)
 
 
@@ -171,20 +171,20 @@ def _arguments(piece: str) -> tuple[dict[str, Any], str]:
     fence = _FENCE.match(piece)
     text = (piece[fence.end() :] if fence else piece).lstrip()
     if not text:
-        return {}, "the action input is missing; give a JSON object, {} where there are no arguments."
+        return {}, texts.NO_ACTION_INPUT
     try:
         value, end = _DECODER.raw_decode(text)
     except RecursionError:
-        return {}, "the action input is nested too deeply."
+        return {}, texts.DEEP_ACTION_INPUT
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         # Other errors quote what Python could not convert.
-        return {}, f"the action input is not valid JSON ({excerpt(reason)}): '{excerpt(text)}'."
+        return {}, texts.input_not_json(excerpt(reason), excerpt(text))
     if not isinstance(value, dict):
-        return {}, f"the action input must be a JSON object: '{excerpt(text)}'."
+        return {}, texts.input_no_object(excerpt(text))
     rest = text[end:].split("\n", 1)[0].strip().strip("`")
     if rest:
-        return {}, f"there is text after the JSON object of the action input: '{excerpt(rest)}'."
+        return {}, texts.text_after_input(excerpt(rest))
     return value, ""
 
 
@@ -192,31 +192,26 @@ def _differences(calls: list[_Call], expected: list[_Call]) -> list[str]:
     """What distinguishes the calls from the expected ones, without saying what was expected."""
     remarks = []
     for number, (call, wanted) in enumerate(zip(calls, expected, strict=False), 1):
-        place = f"Call {number} ({excerpt(call.action)})"
         if call.action != wanted.action:
-            remarks.append(f"{place}: this is the wrong action.")
+            found = [texts.WRONG_ACTION]
         else:
-            remarks += [f"{place}: {remark}" for remark in _argument_differences(call.arguments, wanted.arguments)]
-    if missing := len(expected) - len(calls):
-        made = "1 call" if len(calls) == 1 else f"{len(calls)} calls"
-        if missing > 0:
-            told = "a call is missing" if missing == 1 else f"{missing} calls are missing"
-        else:
-            told = "there is a call too many" if missing == -1 else f"there are {-missing} calls too many"
-        remarks.append(f"You made {made}: {told}.")
+            found = _argument_differences(call.arguments, wanted.arguments)
+        remarks += [texts.in_call(number, excerpt(call.action), remark) for remark in found]
+    if len(calls) != len(expected):
+        remarks.append(texts.wrong_number_of_calls(len(calls), len(expected)))
     return remarks
 
 
 def _argument_differences(given: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    remarks = [f"the argument '{excerpt(name)}' is not expected." for name in given if name not in wanted]
+    remarks = [texts.unexpected_argument(excerpt(name)) for name in given if name not in wanted]
     remarks += [
-        f"the argument '{excerpt(name)}' is wrong."
+        texts.wrong_argument(excerpt(name))
         for name, value in given.items()
         if name in wanted and not _is_same(value, wanted[name])
     ]
     # Their names would be a part of the answer.
     if missing := len(set(wanted) - set(given)):
-        remarks.append("an argument is missing." if missing == 1 else f"{missing} arguments are missing.")
+        remarks.append(texts.missing_arguments(missing))
     return remarks
 
 
