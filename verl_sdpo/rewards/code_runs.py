@@ -68,7 +68,18 @@ def _run_stdin(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int) -
 
 
 def _checked(sandbox: LocalSandbox, truth: CodeTruth, test: CodeTest, output: bytes) -> Verdict:
-    """What the dataset's checker says of an output."""
+    """What the dataset's checker says of an output.
+
+    A checker may fail on nonsense, which is the program's fault; one that fails on the expected output is broken.
+    """
+    verdict = _said_by_checker(sandbox, truth, test, output)
+    if verdict != Verdict.BAD_TEST:
+        return verdict
+    of_expected = _said_by_checker(sandbox, truth, test, test.output.encode())
+    return Verdict.WRONG_ANSWER if of_expected == Verdict.ACCEPTED else of_expected
+
+
+def _said_by_checker(sandbox: LocalSandbox, truth: CodeTruth, test: CodeTest, output: bytes) -> Verdict:
     actual = output.decode("utf-8", "surrogateescape")
     files = {"input.txt": test.input, "expected.txt": test.output, "actual.txt": actual}
     num_bytes = len(test.input.encode()) + len(test.output.encode()) + len(output)

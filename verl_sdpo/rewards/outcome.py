@@ -13,7 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-OUTCOME_FIELDS = ("score", "acc", "feedback", "incorrect_format", "truncated", "timed_out")
+# The last two say that there is no verdict, and that the response is not to blame.
+NO_VERDICT_FIELDS = ("sandbox_error", "bad_test")
+OUTCOME_FIELDS = ("score", "acc", "feedback", "incorrect_format", "truncated", "timed_out", *NO_VERDICT_FIELDS)
 _OPTIONAL_FIELDS = frozenset(OUTCOME_FIELDS) - {"score", "truncated"}
 # A fixed-width array costs 4 bytes a character of its longest text for every sample of the batch.
 MAX_FEEDBACK_CHARS = 20_000
@@ -25,7 +27,7 @@ def complete_outcome(raw: Mapping[str, Any], extra_info: Mapping[str, Any] | Non
 
     Args:
         raw: ``score`` and any of ``acc`` (1.0 where the score is at least 1, unless given), ``feedback``,
-            ``incorrect_format``, ``timed_out``.
+            ``incorrect_format``, ``timed_out``, ``sandbox_error``, ``bad_test``.
         extra_info: the row's; its ``truncated``, where there is one, says whether the response was cut off.
         reward_name: for messages.
 
@@ -53,6 +55,7 @@ def complete_outcome(raw: Mapping[str, Any], extra_info: Mapping[str, Any] | Non
         "incorrect_format": float(raw.get("incorrect_format", 0.0)),
         "truncated": float(is_truncated(extra_info)),
         "timed_out": float(raw.get("timed_out", 0.0)),
+        **{name: float(raw.get(name, 0.0)) for name in NO_VERDICT_FIELDS},
     }
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from verl_sdpo.rewards import math_answer, multiple_choice, no_reward, passphrase, tool_use
+from verl_sdpo.rewards import code_answer, math_answer, multiple_choice, no_reward, passphrase, tool_use
 from verl_sdpo.rewards.outcome import complete_outcome
 
 RewardFunction = Callable[..., Mapping[str, Any]]
@@ -38,6 +38,7 @@ _REWARDS: dict[str, _Reward] = {
     "gsm8k": _inspected(math_answer.compute_score),
     "math": _inspected(math_answer.compute_score),
     "tooluse": _inspected(tool_use.compute_score),
+    "code": _inspected(code_answer.compute_score),
     "quickstart": _inspected(passphrase.compute_score),
     "none": _inspected(no_reward.compute_score),
 }
@@ -62,7 +63,8 @@ def compute_score(
 
     Returns:
         ``score``, ``acc``, ``feedback`` (text, empty where there is nothing to say), ``incorrect_format``,
-        ``truncated``, ``timed_out``; floats but for the feedback, and the same keys for every data source.
+        ``truncated``, ``timed_out``, ``sandbox_error``, ``bad_test``; floats but for the feedback, and the same keys
+        for every data source.
 
     Raises:
         ValueError: the data source or an option is unknown, or the row itself is broken (e.g. its ground truth).

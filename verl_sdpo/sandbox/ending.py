@@ -22,7 +22,7 @@ _KILLED = {
         Status.RUNTIME_ERROR,
         "more files than {limits.num_files} or more than {limits.file_bytes} bytes of them",
     ),
-    "asked": (Status.SANDBOX_ERROR, "ended because another process of its job was"),
+    "asked": (Status.OUTPUT_LIMIT, "too much output of another process of its job"),
 }
 
 
@@ -47,10 +47,10 @@ def _status(
     limits: Limits, streams: Mapping[str, Stream], told: Mapping[str, Any], stderr: bytes
 ) -> tuple[Status, str]:
     phase = streams["phase"].data()
-    if any(stream.is_over for name, stream in streams.items() if name in ("stdout", "result")):
+    if any(streams[name].is_over for name in ("stdout", "stderr", "result") if name in streams):
         return Status.OUTPUT_LIMIT, f"more than {limits.output_bytes:,} bytes of output"
     if told["killed_for"] == "cpu" or told["cpu_seconds"] > limits.cpu_seconds or told["signal"] == signal.SIGXCPU:
-        return Status.TIME_LIMIT, f"more than {limits.cpu_seconds:g} s of processor time"
+        return Status.TIME_LIMIT, ""
     if told["killed_for"] in _KILLED:
         status, reason = _KILLED[told["killed_for"]]
         return status, reason.format(limits=limits)
@@ -66,7 +66,7 @@ def _status(
         return Status.FINISHED, ""
     if _MEMORY_ERROR.match(stderr.rstrip(b"\n").rpartition(b"\n")[2]):
         return Status.MEMORY_LIMIT, f"more than {limits.memory_mib:g} MiB of memory"
-    return Status.RUNTIME_ERROR, f"exit status {told['exit_code']}"
+    return Status.RUNTIME_ERROR, "" if stderr.strip() else f"exit status {told['exit_code']}"
 
 
 def _signal_name(number: int) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -15,6 +15,10 @@ from verl_sdpo.sandbox.limits import Limits
 
 _ADD_SEALS, _ALL_SEALS = 1033, 15
 _MAX_PHASE_BYTES = 1000
+# Debugging output is nobody's fault, up to a point.
+_MAX_ERROR_BYTES = 64 * 2**20
+# A program must not wait often for this process, which may be waiting for a processor.
+_SET_PIPE_SIZE, _PIPE_BYTES = 1031, 2**20
 
 
 class Part(NamedTuple):
@@ -31,19 +35,21 @@ class Part(NamedTuple):
 class Stream:
     """What a process writes to one descriptor, up to a bound."""
 
-    def __init__(self, most: int, *, is_fatal: bool = True) -> None:
-        self._most, self._is_fatal = most, is_fatal
+    def __init__(self, most: int, fatal: int | None = None) -> None:
+        """A bound on what is kept, and on what may be written at all where that is another."""
+        self._most, self._fatal = most, fatal or most
         self._pieces: list[bytes] = []
         self._size = 0
         self.is_over = False
 
     def add(self, data: bytes) -> bool:
         """Keeps what fits; False where the process is to be ended for writing more."""
-        room = self._most - self._size
-        self._pieces.append(data[:room])
-        self._size += len(data[:room])
-        self.is_over = self.is_over or len(data) > room
-        return not (self.is_over and self._is_fatal)
+        room = max(self._most - self._size, 0)
+        if room:
+            self._pieces.append(data[:room])
+        self._size += len(data)
+        self.is_over = self._size > self._fatal
+        return not self.is_over
 
     def data(self) -> bytes:
         return b"".join(self._pieces)
@@ -72,8 +78,8 @@ class Descriptors:
             self._give("order", self._file(json.dumps(part.order).encode()))
             self._give("stdin", self._file(part.stdin))
             self._open("stdout", Stream(limits.output_bytes))
-            self._open("stderr", Stream(limits.error_bytes, is_fatal=False))
-            self._open("phase", Stream(_MAX_PHASE_BYTES, is_fatal=False))
+            self._open("stderr", Stream(limits.error_bytes, _MAX_ERROR_BYTES))
+            self._open("phase", Stream(_MAX_PHASE_BYTES))
             if part.has_result:
                 self._open("result", Stream(limits.output_bytes))
             if part.has_calls:
@@ -95,6 +101,9 @@ class Descriptors:
 
     def _open(self, name: str, stream: Stream) -> None:
         reading, writing = os.pipe2(os.O_CLOEXEC)
+        if name in ("stdout", "result"):
+            with suppress(OSError):  # a user may have only so much of it
+                fcntl.fcntl(writing, _SET_PIPE_SIZE, _PIPE_BYTES)
         self._stack.callback(os.close, reading)
         self._theirs_stack.callback(os.close, writing)
         self.ours[reading] = stream

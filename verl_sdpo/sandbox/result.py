@@ -30,5 +30,5 @@ class ExecutionResult(NamedTuple):
     signal: int | None = None
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
-    # One line for a limit or a sandbox error: which one.
+    # One line where status and standard error do not say it all: which limit, which signal, what fault of the sandbox.
     reason: str = ""

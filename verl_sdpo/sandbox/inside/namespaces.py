@@ -61,6 +61,7 @@ def build_root(place: str, readable: Iterable[str]) -> int:
         _bind(path, place + path)
     for name in ("/proc", "/old", SCRATCH):
         os.makedirs(place + name, exist_ok=True)
+    os.chmod(place + SCRATCH_PARENT, 0o111)
     _mount("proc", f"{place}/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_EXEC)
     processes = os.open(f"{place}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     _call("umount2", f"{place}/proc", _DETACH)

@@ -4,6 +4,7 @@
 
 import json
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ _mro = type.__dict__["__mro__"].__get__
 
 
 def to_json(value: Any) -> str:
-    """Tuples become arrays, numpy's scalars and arrays what they hold, keys texts; NaN and Infinity are as they are.
+    """Tuples and deques become arrays, numpy's values what they hold, keys texts; NaN and Infinity are as they are.
 
     Raises:
         TypeError: a type that JSON has no value for, e.g. a set.
@@ -63,5 +64,6 @@ _PLAIN: dict[type, Callable[[Any, int], Any]] = {
     str: lambda value, depth: str.__str__(value),
     list: _array(list.__iter__),
     tuple: _array(tuple.__iter__),
+    deque: _array(deque.__iter__),
     dict: _object,
 }
