@@ -17,7 +17,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["verl_sdpo*", "data_preprocess*", "recipe*"]),
-    package_data={"verl_sdpo.config": ["*.yaml"], "recipe": ["**/*.yaml", "**/*.sh"]},
+    package_data={
+        "verl_sdpo.config": ["*.yaml"],
+        "data_preprocess": ["*.txt"],
+        "recipe": ["**/*.yaml", "**/*.sh"],
+    },
     # TransferQueue, fastapi, uvicorn, cachetools: verl's V1 trainer imports them, its base requirements leave them out.
     # math-verify: reads the LaTeX of mathematical answers for the rewards.
     install_requires=[

@@ -76,8 +76,12 @@ def _write(inputs: Sequence[_Input], source: ContextSource, options: argparse.Na
             raise UserError(f"no row got a context, nothing written: {'; '.join(reasons)}")
         by_path = {written.path: written for written in outputs.commit()}
     for each, report in zip(inputs, reports):
-        report.written = by_path[Path(options.output) / each.path.name]
-    show("\n".join([render("add_context", reports, seen, "kept in both"), *source.lines()]))
+        path = Path(options.output) / each.path.name
+        report.written = by_path[path]
+        report.notes += outputs.cleared[path]
+    show(
+        "\n".join([render("add_context", reports, seen, "kept in both", "those that they came with"), *source.lines()])
+    )
     return NO_ROWS if source.num_failed else OK
 
 

@@ -5,10 +5,9 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from data_preprocess.answer_prompts import choice_question, choice_system_prompt
+from data_preprocess.answer_prompts import LETTERS, choice_question, choice_system_prompt
 from data_preprocess.dataset import Place, Refused, Row
 from data_preprocess.schema import chat_prompt, make_row
-from data_preprocess.sciknoweval import LETTERS
 from verl_sdpo.rewards.outcome import row_details
 
 

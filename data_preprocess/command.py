@@ -41,6 +41,8 @@ def run(dataset: Dataset, arguments: Sequence[str] | None = None) -> int:
     with exit_status() as status:
         options = _parser(dataset).parse_args(arguments)
         _check_options(dataset, options)
+        if dataset.for_input is not None:
+            dataset = dataset.for_input(options)
         sources = open_sources(
             dataset,
             options.input,
@@ -100,9 +102,11 @@ def _convert(dataset: Dataset, options: argparse.Namespace, sources: Sequence[Sp
         for report in reports:
             path = folder / f"{report.split}.parquet"
             report.written = by_path.get(path)
+            report.notes += outputs.cleared[path]
             if report.written is None and path.exists():
                 report.notes.append(f"{path} is of an earlier run")
-        show(render(_label(dataset, options), reports, seen, _FATES[options.on_overlap]))
+        fate = _FATES[options.on_overlap]
+        show(render(_label(dataset, options), reports, seen, fate, dataset.index_meaning))
     return OK if all(report.num_out for report in reports) or options.single_question else NO_ROWS
 
 
@@ -169,7 +173,7 @@ def _parser(dataset: Dataset) -> Parser:
         action="append",
         default=[],
         metavar="ID",
-        help="keep only the row with this source_id or index; more than once",
+        help=f"keep only the row with this source_id or index; more than once{dataset.question_words}",
     )
     parser.add_argument(
         "--on-overlap",

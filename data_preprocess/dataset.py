@@ -88,6 +88,12 @@ class Dataset:
     facts: Callable[[Row], Iterable[str]] | None = None
     # (split, options) -> remarks below the table, once all of the split is read.
     remarks: Callable[[str, argparse.Namespace], Iterable[str]] | None = None
+    # The dataset as the input at hand has it, where that may be in several forms; asked after check_options.
+    for_input: Callable[[argparse.Namespace], "Dataset"] | None = None
+    # What --single-question takes besides, for its help.
+    question_words: str = ""
+    # What extra_info.index is, where it is not the row number at the source; for the table's last line.
+    index_meaning: str = ""
 
     @property
     def has_one_source(self) -> bool:

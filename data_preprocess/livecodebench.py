@@ -210,6 +210,8 @@ DATASET = Dataset(
     check_options=_check_options,
     facts=_facts,
     remarks=_remarks,
+    question_words=f"; {PAPER_WORD}: the {len(PAPER_QUESTIONS)} questions of arXiv 2601.20802, Table 10",
+    index_meaning="problems of the window, from 0",
     uses_seed=True,
     # Both splits ask the same questions by design.
     on_overlap="keep",

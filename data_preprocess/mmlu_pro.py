@@ -9,10 +9,10 @@ import argparse
 import re
 import sys
 
+from data_preprocess.answer_prompts import LETTERS
 from data_preprocess.choice_rows import choice_facts, choice_row, shuffled
 from data_preprocess.command import run
 from data_preprocess.dataset import Dataset, Place, Record, Refused, Row, identifier_field, text_field
-from data_preprocess.sciknoweval import LETTERS
 
 # Upstream fills lists of fewer than ten options up with this.
 _NO_OPTION = "N/A"

@@ -19,6 +19,8 @@ PAPER_MAX_PROMPT_TOKENS = 2048
 MOST_SHOWN = 5
 _MOST_KINDS = 20
 OTHER_KINDS = "for other reasons"
+_NUMBERING = "Row numbers count from 0 in the source, through all of its parts."
+_NUMBERING_OF_INDICES = " Those of duplicates and overlaps are the rows' indices: {}."
 
 
 class ChatTokenizer(Protocol):
@@ -98,7 +100,9 @@ def length_facts(lengths: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
-def render(title: str, reports: Sequence[SplitReport], seen: SeenRows, overlap_fate: str) -> str:
+def render(
+    title: str, reports: Sequence[SplitReport], seen: SeenRows, overlap_fate: str, index_meaning: str = ""
+) -> str:
     """The table, one column a split, followed by lines for refused rows, duplicates, overlaps and files.
 
     Args:
@@ -106,6 +110,7 @@ def render(title: str, reports: Sequence[SplitReport], seen: SeenRows, overlap_f
         reports: one a split.
         seen: all rows that were written, by split.
         overlap_fate: what became of training rows that the test split shares, e.g. ``kept in both``.
+        index_meaning: of ``extra_info.index``, e.g. ``problems of the window, from 0``; the row number where empty.
     """
     repeated = {report.split: seen.repeated(report.split, MOST_SHOWN) for report in reports}
     columns = [_column(report, repeated[report.split][0]) for report in reports]
@@ -123,7 +128,7 @@ def render(title: str, reports: Sequence[SplitReport], seen: SeenRows, overlap_f
         lines += _listed("duplicate", count, groups)
     lines += _overlap_lines(reports, seen, overlap_fate)
     lines += [_file_line(report) for report in reports]
-    return "\n".join([*lines, "Row numbers count from 0 in the source file."])
+    return "\n".join([*lines, _NUMBERING + (_NUMBERING_OF_INDICES.format(index_meaning) if index_meaning else "")])
 
 
 def show(text: str) -> None:

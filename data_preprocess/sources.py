@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``--input`` names: a file, a folder with a file for each split, or the id of a dataset on a hub."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from data_preprocess.records import SUFFIXES, Record, file_digest, read_records,
 from data_preprocess.schema import UserError
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_COMMIT = re.compile(r"@([0-9a-f]{40})/")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -132,26 +133,22 @@ def _file_source(split: str, files: Sequence[Path], max_row_bytes: int) -> Split
 
 def _hub_source(dataset: Dataset, hub_id: str, split: str, streaming: bool, max_row_bytes: int) -> SplitSource:
     upstream = dataset.splits[split]
-    loaded: list[Any] = []
 
-    def load() -> Any:
-        if not loaded:
-            loaded.append(_load(dataset, hub_id, upstream, streaming))
-        return loaded[0]
+    @functools.cache
+    def load() -> tuple[Any, str]:
+        return _load(dataset, hub_id, upstream, streaming)
 
     def records() -> Iterator[Record]:
-        for row, value in enumerate(_iterated(load(), dataset, hub_id, upstream)):
+        found, _ = load()
+        for row, value in enumerate(_iterated(found, dataset, hub_id, upstream)):
             problem = too_large(value_bytes(value), max_row_bytes)
             yield Record(row, None if problem else value, problem)
 
-    def revision() -> str:
-        found = _COMMIT.search(" ".join(map(str, load().info.download_checksums or ())))
-        return f"{hub_id} {upstream} {dataset.revision or (found[1] if found else 'of unknown revision')}"
-
-    return SplitSource(split, records, revision)
+    return SplitSource(split, records, lambda: f"{hub_id} {upstream} {load()[1]}")
 
 
-def _load(dataset: Dataset, hub_id: str, upstream: str, streaming: bool) -> Any:
+def _load(dataset: Dataset, hub_id: str, upstream: str, streaming: bool) -> tuple[Any, str]:
+    """The split's records, and the commit that they are of, behind the revision that was asked for."""
     # Heavy, and only wanted here. It respects HF_HUB_OFFLINE and HF_ENDPOINT.
     import datasets
 
@@ -159,9 +156,18 @@ def _load(dataset: Dataset, hub_id: str, upstream: str, streaming: bool) -> Any:
     is_home = dataset.hub_id in (None, hub_id)
     config, revision = (dataset.hub_config, dataset.revision) if is_home else (None, None)
     try:
-        return datasets.load_dataset(hub_id, config, split=upstream, revision=revision, streaming=streaming)
+        # What load_dataset does, but only the builder knows the commit.
+        builder = datasets.load_dataset_builder(hub_id, config, revision=revision)
+        if streaming:
+            found = builder.as_streaming_dataset(split=upstream)
+        else:
+            builder.download_and_prepare()
+            found = builder.as_dataset(split=upstream)
     except Exception as error:  # what the network, the hub and its cache raise has no common class
         raise UserError(_unreachable(dataset, hub_id, upstream, error)) from error
+    # Of data that is no repository of a hub, it is a hash of another kind.
+    commit = builder.hash if _COMMIT.fullmatch(str(builder.hash)) else "of unknown revision"
+    return found, f"{revision} {commit}" if revision and revision != commit else commit
 
 
 def _iterated(found: Any, dataset: Dataset, hub_id: str, upstream: str) -> Iterator[Any]:

@@ -15,16 +15,19 @@ from data_preprocess.scratch import open_scratch, scratch_errors
 
 _PURPOSE = "keep the rows' hashes"
 _CACHE_KIB = 8 << 10
-_MAX_ANSWER_CHARS = 40
+_MAX_SHOWN_CHARS = 40
 _TABLE = """
 CREATE TABLE rows(
-    split TEXT, source TEXT, idx INTEGER, prompt BLOB, number INTEGER, answer TEXT, PRIMARY KEY (split, source, idx)
+    split TEXT, source TEXT, idx INTEGER, prompt BLOB, number INTEGER, shown TEXT, PRIMARY KEY (split, source, idx)
 ) WITHOUT ROWID
 """
 
 
 class SameRows(NamedTuple):
-    """Rows that ask the same question: the first few as ``train row 3 (answer B)``, and how many there are."""
+    """Rows that ask the same question: the first few as ``train row 3 (answer B)``, and how many there are.
+
+    A long answer, such as the tests of a program, would say nothing when cut: ``train row 3 (source_id abc)``.
+    """
 
     names: tuple[str, ...]
     num_rows: int
@@ -46,8 +49,7 @@ class SeenRows:
     def add(self, split: str, row: Mapping[str, Any]) -> int | None:
         """Takes a row in; returns the number of the earlier row with its data source and index, if there is one."""
         source, index = row["data_source"], row["extra_info"]["index"]
-        answer = row["reward_model"]["ground_truth"]
-        values = (split, source, index, prompt_hash(row), self._number, _excerpt(answer))
+        values = (split, source, index, prompt_hash(row), self._number, _what_tells_apart(row))
         with scratch_errors(_PURPOSE):
             added = self._database.execute("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?)", values)
             if not added.rowcount:
@@ -85,8 +87,8 @@ class SeenRows:
         return SameRows(tuple(name for split in splits for name in self._names(prompt, split)), count)
 
     def _names(self, prompt: bytes, split: str) -> tuple[str, ...]:
-        query = "SELECT idx, answer FROM rows WHERE prompt = ? AND split = ? ORDER BY number LIMIT 3"
-        return tuple(f"{split} row {index} (answer {answer})" for index, answer in self._query(query, (prompt, split)))
+        query = "SELECT idx, shown FROM rows WHERE prompt = ? AND split = ? ORDER BY number LIMIT 3"
+        return tuple(f"{split} row {index} ({shown})" for index, shown in self._query(query, (prompt, split)))
 
     def _query(self, query: str, values: tuple) -> list[tuple]:
         with scratch_errors(_PURPOSE):
@@ -103,6 +105,14 @@ def prompt_hash(row: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(question_text(row).encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _excerpt(answer: str | None) -> str:
-    line = " ".join((answer or "none")[: 4 * _MAX_ANSWER_CHARS].split())
-    return line if len(line) <= _MAX_ANSWER_CHARS else f"{line[:_MAX_ANSWER_CHARS]}..."
+def _what_tells_apart(row: Mapping[str, Any]) -> str:
+    """The row's answer or, where that is long, its ``source_id``; the beginning of a long answer without one."""
+    answer, source_id = row["reward_model"]["ground_truth"], row["extra_info"]["source_id"]
+    if answer is not None and len(answer) > _MAX_SHOWN_CHARS and source_id is not None:
+        return f"source_id {_excerpt(source_id)}"
+    return f"answer {_excerpt('none' if answer is None else answer)}"
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text[: 4 * _MAX_SHOWN_CHARS].split())
+    return line if len(line) <= _MAX_SHOWN_CHARS else f"{line[:_MAX_SHOWN_CHARS]}..."

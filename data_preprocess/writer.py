@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_preprocess.leftovers import backup_path, clear, hold, temporary_path
 from data_preprocess.schema import ARROW_SCHEMA, SCHEMA_VERSION, UserError, check_rows
 
 # A row group is what a reader holds at once. Few rows would make the footer, which stays in memory, grow.
@@ -57,7 +58,7 @@ class RowWriter:
 
     def __init__(self, path: Path, source: str) -> None:
         self.path = path
-        self.temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self.temporary = temporary_path(path)
         self.fingerprint = Fingerprint()
         self.num_rows = 0
         self._rows: list[Mapping[str, Any]] = []
@@ -80,19 +81,18 @@ class RowWriter:
         self.num_rows += 1
 
     def finish(self) -> Written:
-        """Writes the rest and the metadata; the file is complete, under its temporary name."""
+        """Writes the rest and the metadata; the file is whole, under its temporary name, and held until ``discard``."""
         self._flush()
         with disk_errors(self.path):
             self._writer.add_key_value_metadata({FINGERPRINT_KEY: str(self.fingerprint), ROWS_KEY: str(self.num_rows)})
             self._writer.close()
             self._sink.flush()
             os.fsync(self._sink.fileno())
-            self._sink.close()
             size = self.temporary.stat().st_size
         return Written(self.path, self.num_rows, size, str(self.fingerprint))
 
     def discard(self) -> None:
-        """Removes what was written."""
+        """Closes the file, and removes it where it has not been moved into place."""
         # A disk that is full fails again here, when the writer tries to end its file.
         with contextlib.suppress(OSError, pa.ArrowException):
             if self._writer is not None:
@@ -106,6 +106,7 @@ class RowWriter:
         with disk_errors(self.path):
             if self._writer is None:
                 self._sink = self.temporary.open("wb")
+                hold(self._sink)
                 # Smallest and largest prompts are of no use to a reader, and make the footer grow with the texts.
                 self._writer = pq.ParquetWriter(
                     self._sink, self._schema, compression="zstd", use_dictionary=_REPEATING, write_statistics=False
@@ -124,13 +125,14 @@ class Outputs:
 
     Without ``commit``, or where it fails, no file and no folder is left behind, and files of the same names that were
     there before are as they were. A process that is killed outright may leave ``.<name>.<pid>.tmp`` files, which no
-    reader looks at.
+    reader looks at and the next run for ``name`` removes; ``cleared`` says what was removed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._writers: list[RowWriter] = []
         self._made: list[Path] = []
+        self.cleared: dict[Path, list[str]] = {}
 
     def open(self, name: str, source: str) -> RowWriter:
         """A writer of the file ``name``.
@@ -142,7 +144,9 @@ class Outputs:
             missing = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
             self._made += missing
             self.folder.mkdir(parents=True, exist_ok=True)
-        writer = RowWriter(self.folder / name, source)
+            path = self.folder / name
+            self.cleared[path] = clear(path)
+        writer = RowWriter(path, source)
         self._writers.append(writer)
         return writer
 
@@ -215,7 +219,7 @@ def _replace_all(moves: Sequence[tuple[Path, Path]]) -> None:
     backups: list[tuple[Path, Path | None]] = []
     try:
         for temporary, target in moves:
-            backup = target.with_name(f".{target.name}.{os.getpid()}.old")
+            backup = backup_path(target)
             is_there = target.exists()
             backups.append((target, backup if is_there else None))
             with disk_errors(target):

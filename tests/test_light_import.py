@@ -15,6 +15,7 @@ ALLOWED = {
     "verl_sdpo": (),
     "verl_sdpo.rewards": (),
     "data_preprocess.generic": (),
+    "data_preprocess.add_context": (),
     "verl_sdpo.platforms.cpu.platform_selection": (),
     "verl_sdpo.algorithm": ("torch",),
     "verl_sdpo.config": ("torch",),

@@ -136,6 +136,21 @@ def test_what_is_installed_with_the_package_is_imported_by_it_or_by_verl():
     assert not set(names) & {"pytest", "hypothesis", "ruff", "setuptools"}
 
 
+def test_the_data_files_of_a_package_are_installed_with_it():
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    [declared] = [node.value for node in ast.walk(tree) if getattr(node, "arg", None) == "package_data"]
+    installed = {
+        path
+        for package, patterns in ast.literal_eval(declared).items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    packages = [ROOT / name for name in ("verl_sdpo", "data_preprocess", "recipe")]
+    data = {path for path in own_files() if path.suffix != ".py" and any(map(path.is_relative_to, packages))}
+    assert len(data) > 5
+    assert {relative(path) for path in data - installed} == set()
+
+
 def test_no_file_names_a_machine_its_paths_or_where_its_packages_came_from():
     found = []
     for path in own_files():

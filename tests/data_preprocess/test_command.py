@@ -172,6 +172,28 @@ def test_repeats_are_reported_and_kept_and_long_lists_cut(toy, tmp_path):
     assert len(written(tmp_path)) == 21
 
 
+def test_rows_with_long_answers_are_named_by_their_source_id_where_they_have_one(toy):
+    tests = json.dumps({"version": 1, "tests": [{"input": "1", "output": "2"}] * 9})
+    long = {"question": "Q?", "answer": tests, "source": "unheard_of"}
+    _, told, _ = toy([{**long, "id": "abc"}, {**long, "answer": "B", "id": "d"}, long], TEST)
+    duplicate = f"train row 0 (source_id abc) = train row 1 (answer B) = train row 2 (answer {tests[:40]}...)"
+    assert f"duplicate: {duplicate}\n" in told
+
+
+def test_the_last_line_says_what_numbers_count(toy):
+    _, told, _ = toy(records(1), TEST)
+    assert told.endswith("\nRow numbers count from 0 in the source, through all of its parts.\n")
+    _, told, _ = toy(records(1), TEST, dataset=Dataset("toy", convert, index_meaning="apples"))
+    assert told.endswith("Those of duplicates and overlaps are the rows' indices: apples.\n")
+
+
+def test_a_dataset_may_depend_on_the_form_of_its_input(toy, tmp_path):
+    other = Dataset("toy", convert, splits={"train": "test", "test": "test"}, on_overlap="keep")
+    dataset = Dataset("toy", convert, on_overlap="keep", for_input=lambda options: other)
+    assert toy(records(2), TEST, dataset=dataset)[0] == 0
+    assert [len(written(tmp_path, split)) for split in ("train", "test")] == [1, 1]
+
+
 def test_a_repeated_index_is_refused(toy, tmp_path):
     status, told, _ = toy([*records(2, index=5), *records(1, source="multiple_choice/other", index=5)], TEST)
     assert status == 0

@@ -417,3 +417,9 @@ def test_the_hub_s_parquet_gives_the_same_rows(tmp_path, capsys):
 def test_version_6_is_february_to_may_2025():
     chosen = options()
     assert (chosen.since, chosen.until) == (date(2025, 2, 1), date(2025, 5, 31))
+
+
+def test_the_help_names_the_word_for_the_papers_questions(capsys):
+    with pytest.raises(SystemExit):
+        livecodebench.run(livecodebench.DATASET, ["--help"])
+    assert "paper: the 19 questions of arXiv" in " ".join(capsys.readouterr().out.split())

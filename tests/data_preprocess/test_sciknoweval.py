@@ -28,7 +28,7 @@ def record(question="Which metal is liquid at 20 degrees Celsius?", options=("ir
 
 
 def convert(source, fits_system=False, index=3):
-    options = argparse.Namespace(domain="chemistry", fit_system_prompt=fits_system)
+    options = argparse.Namespace(domain="chemistry", fit_system_prompt=fits_system, published=None)
     return sciknoweval.convert(source, Place("train", index), options)
 
 

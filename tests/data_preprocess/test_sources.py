@@ -1,7 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
 import sys
-import types
 
 import pytest
 
@@ -90,38 +89,85 @@ def test_an_input_that_is_nothing_is_one_line(where, problem):
         open_sources(ONE_FILE, where, None, streaming=False, max_row_bytes=99)
 
 
+COMMIT = "ab" * 20
+
+
 class _Hub:
     """Stands for the library: remembers what it is asked for, and gives rows or an error."""
 
-    def __init__(self, rows, error=None):
-        self.rows, self.error, self.asked = rows, error, []
+    def __init__(self, rows, error=None, commit=COMMIT):
+        self.rows, self.error, self.commit, self.asked = rows, error, commit, []
 
-    def load_dataset(self, *names, **options):
+    def load_dataset_builder(self, *names, **options):
         self.asked.append((names, options))
         if self.error:
             raise self.error
-        found = list(self.rows)
+        return _Builder(self)
 
-        class Found(list):
-            info = types.SimpleNamespace(download_checksums={f"hf://datasets/org/two@{'ab' * 20}/x.parquet": None})
 
-        return Found(found)
+class _Builder:
+    def __init__(self, hub):
+        self.hub, self.hash, self.is_prepared = hub, hub.commit, False
+
+    def download_and_prepare(self):
+        self.is_prepared = True
+
+    def as_dataset(self, split):
+        assert self.is_prepared
+        self.hub.asked.append(("whole", split))
+        return list(self.hub.rows)
+
+    def as_streaming_dataset(self, split):
+        assert not self.is_prepared
+        self.hub.asked.append(("streamed", split))
+        return iter(self.hub.rows)
 
 
 def test_a_hub_id_is_loaded_with_configuration_and_revision_when_it_is_read(monkeypatch):
     hub = _Hub([{"a": 1}, {"a": "x" * 200}])
     monkeypatch.setitem(sys.modules, "datasets", hub)
-    train, test = open_sources(TWO, None, None, streaming=True, max_row_bytes=99)
+    train, test = open_sources(TWO, None, None, streaming=False, max_row_bytes=99)
     assert hub.asked == []
     assert [record.value for record in train.records()] == [{"a": 1}, None]
     assert [record.row for record in train.records()] == [0, 1]
-    assert hub.asked == [(("org/two", "main"), {"split": "train", "revision": "v1", "streaming": True})]
-    assert test.revision() == "org/two test v1"
-    [copy] = open_sources(TWO, "me/copy", "test", streaming=False, max_row_bytes=99)
+    assert hub.asked == [(("org/two", "main"), {"revision": "v1"}), ("whole", "train")]
+    assert test.revision() == f"org/two test v1 {COMMIT}"
+    [copy] = open_sources(TWO, "me/copy", "test", streaming=True, max_row_bytes=99)
     assert list(copy.records())
-    assert hub.asked[-1] == (("me/copy", None), {"split": "test", "revision": None, "streaming": False})
-    found = open_sources(Dataset("x", never, hub_id="org/two"), None, "test", streaming=False, max_row_bytes=9)
-    assert found[0].revision() == f"org/two test {'ab' * 20}"
+    assert hub.asked[-2:] == [(("me/copy", None), {"revision": None}), ("streamed", "test")]
+    assert copy.revision() == f"me/copy test {COMMIT}"
+
+
+def test_the_revision_of_what_is_no_commit_is_said_to_be_unknown(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", _Hub([], commit="1f2e3d"))
+    [source] = open_sources(Dataset("x", never, hub_id="org/two"), None, "test", streaming=False, max_row_bytes=9)
+    assert source.revision() == "org/two test of unknown revision"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_library_takes_the_calls_and_gives_the_rows(monkeypatch, tmp_path, streaming):
+    """With the real library; only the way to the hub is cut short, to a folder laid out like one of its datasets."""
+    import datasets
+
+    repository = tmp_path / "repository"
+    (repository / "data").mkdir(parents=True)
+    card = "---\nconfigs:\n- config_name: main\n  data_files:\n  - split: test\n    path: data/q.jsonl\n---\n"
+    (repository / "README.md").write_text(card)
+    (repository / "data" / "q.jsonl").write_text('{"a": 1, "b": {"c": ["x"]}}\n{"a": 2, "b": null}\n')
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    found = datasets.load_dataset_builder
+
+    def local(hub_id, config, *, revision):
+        assert (hub_id, revision) == ("org/two", "v1")
+        return found(str(repository), config, cache_dir=str(tmp_path / "cache"))
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", local)
+    [source] = open_sources(TWO, None, "test", streaming=streaming, max_row_bytes=99)
+    assert [record.value for record in source.records()] == [{"a": 1, "b": {"c": ["x"]}}, {"a": 2, "b": None}]
+    assert source.revision() == "org/two test v1 of unknown revision"
+    [other] = open_sources(TWO, None, "train", streaming=streaming, max_row_bytes=99)
+    with pytest.raises(UserError, match="split 'train' cannot be had"):
+        list(other.records())
 
 
 def test_a_hub_out_of_reach_is_one_line_that_names_the_files_to_download(monkeypatch):
