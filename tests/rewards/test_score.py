@@ -165,6 +165,8 @@ def test_missing_fields_are_filled_and_feedback_of_right_answers_is_dropped():
         "incorrect_format": 0.0,
         "truncated": 0.0,
         "timed_out": 0.0,
+        "sandbox_error": 0.0,
+        "bad_test": 0.0,
     }
     assert outcome.complete_outcome({"score": 0.5, "feedback": "half"}, None, "mine")["acc"] == 0.0
     assert outcome.complete_outcome({"score": 0.5, "acc": 1, "feedback": "half"}, None, "mine")["feedback"] == ""
