@@ -1,0 +1,9 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["wrong_answer"], "expected": "7\n"}
+import os
+import sys
+
+a, b = map(int, input().split())
+sys.stdout.write(str(a + b))
+os._exit(0)

@@ -1,0 +1,6 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["runtime_error"], "expected": "7\n"}
+a, b = map(int, input().split())
+print(a + b, flush=True)
+raise ValueError("late")

@@ -1,0 +1,5 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["runtime_error"], "kind": "function", "function": "f", "args": [3], "value": 7}
+def f(x, y):
+    return 7

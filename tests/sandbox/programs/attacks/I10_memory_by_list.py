@@ -1,0 +1,6 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["memory_limit", "runtime_error"]}
+items = []
+while True:
+    items.append([0] * 100000)

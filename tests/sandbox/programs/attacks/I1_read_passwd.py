@@ -1,0 +1,4 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["runtime_error", "wrong_answer"], "escapes": true, "needs": ["linux"]}
+print("ESCAPED:", open("/etc/passwd").read()[:40])

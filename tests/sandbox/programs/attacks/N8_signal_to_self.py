@@ -1,0 +1,7 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["runtime_error"]}
+import os
+import signal
+
+os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,6 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["time_limit"], "cpu_seconds": 1}
+from itertools import permutations
+
+print(max(permutations(range(14))))

@@ -1,0 +1,4 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["time_limit"], "cpu_seconds": 1}
+print(sum(range(10**12)))

@@ -1,0 +1,7 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["time_limit"], "cpu_seconds": 1, "needs": ["unix"]}
+import os
+
+reading, writing = os.pipe()
+os.read(reading, 1)

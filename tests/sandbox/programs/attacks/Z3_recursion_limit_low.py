@@ -1,0 +1,9 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"verdicts": ["runtime_error", "wrong_answer"], "kind": "function", "function": "f", "args": [3], "value": 7}
+import sys
+
+
+def f(x):
+    sys.setrecursionlimit(20)
+    return [[[[[x]]]]]

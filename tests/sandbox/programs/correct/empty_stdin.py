@@ -1,0 +1,7 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"kind": "stdin", "stdin": "", "expected": "nothing\n"}
+import sys
+
+data = sys.stdin.read()
+print(data or "nothing")

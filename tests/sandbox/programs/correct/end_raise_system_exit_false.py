@@ -1,0 +1,8 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+# spec: {"kind": "stdin", "stdin": "", "expected": "x\n"}
+try:
+    print("x")
+    raise SystemExit(False)
+finally:
+    pass
