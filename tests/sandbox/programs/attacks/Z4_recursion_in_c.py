@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-# spec: {"verdicts": ["runtime_error", "memory_limit"]}
+# spec: {"verdicts": ["runtime_error", "memory_limit", "time_limit"]}
 import sys
 
 sys.setrecursionlimit(2**31 - 1)
