@@ -301,13 +301,15 @@ def test_the_table_of_overrides_is_complete():
     found = {"SdpoActorRolloutRefWorker.actor_worker_cls"}
     rooms = [
         ROOT / "verl_sdpo/main_sdpo.py",
+        *(ROOT / "verl_sdpo/rollout").glob("*.py"),
         *(ROOT / "verl_sdpo/trainer").glob("*.py"),
         *(ROOT / "verl_sdpo/worker").glob("*.py"),
     ]
     for path in rooms:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for method in node.body if isinstance(node, ast.ClassDef) else []:
-                if isinstance(method, ast.FunctionDef) and f"super().{method.name}(" in ast.unparse(method):
+                is_method = isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+                if is_method and f"super().{method.name}(" in ast.unparse(method):
                     found.add(f"{node.name}.{method.name}")
     rows = rows_after(text_of("architecture.md"), "### What is overridden")
     assert {row[0].strip("`") for row in rows} == found

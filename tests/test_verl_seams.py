@@ -31,6 +31,10 @@ TOOL_LOOP = "experimental/agent_loop/tool_agent_loop.py"
 VLLM_UTILS = "workers/rollout/vllm_rollout/utils.py"
 BUCKETS = "workers/rollout/vllm_rollout/bucketed_weight_transfer.py"
 PLATFORM = "plugin/platform/platform_manager.py"
+AGENT_LOOP_TQ = "trainer/ppo/v1/agent_loop_tq.py"
+CLIENT = "workers/rollout/llm_server.py"
+REPLICA = "workers/rollout/replica.py"
+VLLM_SERVER = "workers/rollout/vllm_rollout/vllm_async_server.py"
 
 # verl's file, symbol, all of its parameters, and what this package does with it.
 SIGNATURES = [
@@ -216,6 +220,46 @@ SIGNATURES = [
     (VLLM_UTILS, "vLLMColocateWorkerExtension._get_zmq_handle", "", "rollout_weights calls it"),
     (BUCKETS, "BucketedWeightReceiver.__init__", "zmq_handle device use_shm", "rollout_weights makes one"),
     (BUCKETS, "BucketedWeightReceiver.receive_weights", "on_bucket_received", "rollout_weights calls it"),
+    (
+        CLIENT,
+        "LLMServerClient.generate",
+        "request_id prompt_ids sampling_params image_data video_data audio_data mm_processor_kwargs **kwargs",
+        "stop_reasons overrides it to note down why a response ended",
+    ),
+    (
+        CLIENT,
+        "FullyAsyncLLMServerClient.generate",
+        "request_id prompt_ids sampling_params image_data video_data audio_data mm_processor_kwargs **kwargs",
+        "stop_reasons overrides it: what verl says of a response that was interrupted and not resumed",
+    ),
+    (
+        AGENT_LOOP,
+        "AgentLoopWorker.__init__",
+        "config llm_client teacher_client reward_loop_worker_handles",
+        "stop_reasons overrides it to listen to the client",
+    ),
+    (
+        AGENT_LOOP,
+        "AgentLoopWorker._run_agent_loop",
+        "sampling_params trajectory agent_name trace **kwargs",
+        "stop_reasons overrides it: a session begins",
+    ),
+    (AGENT_LOOP, "AgentLoopWorker._compute_score", "outputs kwargs", "stop_reasons overrides it: kwargs is the row"),
+    (AGENT_LOOP_TQ, "AgentLoopManagerTQ.__init__", "*args **kwargs", "stop_reasons overrides it to choose the worker"),
+    (REPLICA, "RolloutReplicaRegistry.register", "cls name loader", "vllm_server registers with it"),
+    (
+        VLLM_SERVER,
+        "vLLMHttpServer.generate",
+        "prompt_ids sampling_params request_id image_data video_data audio_data mm_processor_kwargs priority "
+        "kv_transfer_params",
+        "vllm_server overrides it to tell stop from length",
+    ),
+    (
+        VLLM_SERVER,
+        "vLLMReplica.__init__",
+        "replica_rank config model_config gpus_per_node is_reward_model is_teacher_model name_suffix",
+        "vllm_server overrides it to choose the server",
+    ),
 ]
 
 # verl's file, a stretch of its code (white space aside), and what would break without it.
@@ -359,6 +403,57 @@ CODE = [
         "workers/rollout/vllm_rollout/vllm_rollout.py",
         "self.use_shm = not is_support_ipc()",
         "weights come through memory",
+    ),
+    (
+        "trainer/main_ppo.py",
+        'config.actor_rollout_ref.rollout.get("agent", {}).get("agent_loop_manager_class")',
+        "sdpo.yaml names stop_reasons' manager there",
+    ),
+    (AGENT_LOOP_TQ, "@ray.remote class AgentLoopWorkerTQ(AgentLoopWorker):", "stop_reasons takes the class out"),
+    (AGENT_LOOP_TQ, "self.agent_loop_workers_class = AgentLoopWorkerTQ", "stop_reasons sets it anew"),
+    (
+        AGENT_LOOP_TQ,
+        "for i in range(n): task = asyncio.create_task( self._run_agent_loop(",
+        "a session is one task, by which stop_reasons tells sessions apart",
+    ),
+    (AGENT_LOOP_TQ, "await self._compute_score(outputs, kwargs=kwargs)", "the reward is asked in the same task"),
+    (
+        AGENT_LOOP,
+        "output: AgentLoopOutput = await agent_loop.run(sampling_params, **kwargs)",
+        "and the agent loop runs",
+    ),
+    (AGENT_LOOP, "server_manager=self.llm_client,", "agent loops ask the client to which stop_reasons listens"),
+    (AGENT_LOOP, "**{k: np.array([v] * n) for k, v in kwargs.items()}", "the row that the reward is told of"),
+    (
+        "experimental/reward_loop/reward_manager/naive.py",
+        'extra_info = data_item.non_tensor_batch.get("extra_info", {})',
+        "rewards are handed what stop_reasons writes there",
+    ),
+    (CLIENT, "output: TokenOutput = await server.generate.remote(", "the engine's own output"),
+    (CLIENT, "output = await super().generate( request_id=request_id,", "a resuming client asks for each part"),
+    (
+        CLIENT,
+        'if len(final_output.token_ids) >= original_max_tokens: final_output.stop_reason = "length"',
+        "and says so of a response whose end is the last token allowed, too",
+    ),
+    (VLLM_SERVER, "self.engine = engine_client", "vllm_server puts an engine around it"),
+    (VLLM_SERVER, "generator = self.engine.generate(", "which hears the outputs"),
+    (
+        VLLM_SERVER,
+        'elif finish_reason in ("stop", "length"): stop_reason = "completed"',
+        "why vllm_server is needed",
+    ),
+    (VLLM_SERVER, "self.server_class = ray.remote(vLLMHttpServer)", "vllm_server sets it anew"),
+    (REPLICA, "return RolloutReplicaRegistry.get(rollout)", "verl asks the registry"),
+    (
+        "workers/rollout/sglang_rollout/async_sglang_server.py",
+        'finish_reason = finish_reason["type"] if finish_reason else None',
+        "SGLang's reasons, stop and length among them, arrive as they are",
+    ),
+    (
+        "trainer/ppo/reward.py",
+        "if not inspect.iscoroutinefunction(raw_fn): return partial(_call_with_kwargs, raw_fn, reward_kwargs)",
+        "compute_score_async is awaited, compute_score runs in a thread",
     ),
 ]
 

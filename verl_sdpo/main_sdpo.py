@@ -44,11 +44,20 @@ def _compose_and_run(config: DictConfig) -> None:
         check_run(config)
         for line in settings_without_effect(config) if uses_sdpo(config) else []:
             print(f"config warning: {line}", file=sys.stderr)
+        for line in rows_checked(config):
+            print(f"data: {line}", file=sys.stderr)
         run(config)
     except ConfigError as error:
         for fault in error.faults:
             print(f"config error: {fault}", file=sys.stderr)
         sys.exit(EXIT_CONFIG)
+
+
+def rows_checked(config: DictConfig) -> list[str]:
+    """What `verl_sdpo.config.row_checks` has to say about the run's data; ConfigError where it cannot be used."""
+    from verl_sdpo.config.row_checks import check_rows
+
+    return check_rows(config)
 
 
 def run(config: DictConfig) -> None:
@@ -115,6 +124,7 @@ def task_runner_class() -> Any:
         def run(self, config: DictConfig) -> None:
             _show_log()
             _use_sdpo_trainers(config)
+            _keep_stop_reasons(config)
             super().run(config)
 
     return ray.remote(SdpoTaskRunner)
@@ -152,6 +162,14 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
             return replay_buffer
 
     trainer_base.TRAINER_REGISTRY[mode] = PacedTrainer
+
+
+def _keep_stop_reasons(config: DictConfig) -> None:
+    """Let vLLM's servers say why a response ended; the agent loops of the run's configuration listen."""
+    if config.actor_rollout_ref.rollout.name == "vllm":
+        from verl_sdpo.rollout import vllm_server
+
+        vllm_server.register()
 
 
 if __name__ == "__main__":

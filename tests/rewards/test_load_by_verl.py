@@ -70,7 +70,8 @@ def test_every_override_in_the_document_composes():
     assert len(lines) >= 4
     for line in lines:
         config = _config(line)
-        assert line.partition("=")[2].strip("[]") in str(config.reward.custom_reward_function)
+        values = line.partition("=")[2].strip("[]").split(",")
+        assert all(value in str(config.reward.custom_reward_function) for value in values)
 
 
 class _Decoder:
@@ -83,12 +84,14 @@ class _Decoder:
         return self.responses[int(ids[0])]
 
 
-def _run_through_naive_manager():
+def _run_through_naive_manager(name):
     from verl import DataProto
     from verl.trainer.ppo.reward import load_reward_manager
 
     async def score_all():
-        manager = load_reward_manager(_config(PACKAGE), _Decoder())
+        overrides = (PACKAGE, f"reward.custom_reward_function.name={name}", f"{OPTION}reveal_answer=False")
+        manager = load_reward_manager(_config(*overrides), _Decoder())
+        assert manager.is_async_reward_score == (name == "compute_score_async")
         results = []
         for number in range(len(_Decoder.responses)):
             sample = DataProto.from_dict(
@@ -105,10 +108,11 @@ def _run_through_naive_manager():
     return asyncio.run(score_all())
 
 
-def test_verl_s_reward_manager_scores_in_its_threads_and_metrics_accept_the_fields():
+@pytest.mark.parametrize("name", ["compute_score", "compute_score_async"])
+def test_verl_s_reward_manager_scores_and_metrics_accept_the_fields(name):
     from verl.trainer.ppo.metric_utils import process_validation_metrics
 
-    results = _run_through_naive_manager()
+    results = _run_through_naive_manager(name)
     assert [result["reward_score"] for result in results] == [1.0, 0.0, 0.0]
     infos = {name: [result["reward_extra_info"][name] for result in results] for name in OUTCOME_FIELDS}
     metrics = process_validation_metrics(["sciknoweval/chemistry"] * 3, ["q0"] * 3, infos)["sciknoweval/chemistry"]

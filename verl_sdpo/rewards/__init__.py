@@ -6,6 +6,23 @@ Importing this package pulls in neither torch nor verl.
 """
 
 from verl_sdpo.rewards.outcome import OUTCOME_FIELDS
-from verl_sdpo.rewards.score import compute_score, register_reward, registered_rewards
+from verl_sdpo.rewards.reward_modules import load_reward_modules
+from verl_sdpo.rewards.score import (
+    check_options,
+    check_row,
+    compute_score,
+    compute_score_async,
+    register_reward,
+    registered_rewards,
+)
 
-__all__ = ["OUTCOME_FIELDS", "compute_score", "register_reward", "registered_rewards"]
+__all__ = [
+    "OUTCOME_FIELDS",
+    "check_options",
+    "check_row",
+    "compute_score",
+    "compute_score_async",
+    "load_reward_modules",
+    "register_reward",
+    "registered_rewards",
+]

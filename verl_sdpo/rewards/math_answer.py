@@ -54,7 +54,7 @@ def compute_score(
         ValueError: the ground truth or an answer form is not what it should be.
     """
     forms = _checked_forms(answer_forms)
-    right = _checked_truth(ground_truth)
+    right = _checked_answer(ground_truth)
     answer = _read_answer(solution_str, forms)
     # An answer that says nothing, such as \boxed{} or \boxed{$}, cannot be wrong in any better way.
     is_read = answer is not None and bool(bare_answer(answer))
@@ -68,14 +68,16 @@ def compute_score(
     return {"score": 0.0, "feedback": feedback, "incorrect_format": float(not is_read)}
 
 
-def _checked_forms(answer_forms: Iterable[str]) -> tuple[str, ...]:
-    forms = (answer_forms,) if isinstance(answer_forms, str) else tuple(answer_forms)
-    if not forms or not set(forms) <= set(ANSWER_FORMS):
-        raise ValueError(f"answer_forms {[str(form) for form in forms]}: choose from {', '.join(ANSWER_FORMS)}")
-    return forms
+def check_ground_truth(ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
+    """Whether a row can be scored, whatever the response; `extra_info` does not matter.
+
+    Raises:
+        ValueError: the ground truth is neither a number nor LaTeX that can be compared.
+    """
+    _checked_answer(ground_truth)
 
 
-def _checked_truth(ground_truth: Any) -> str:
+def _checked_answer(ground_truth: Any) -> str:
     text = ground_truth.strip() if isinstance(ground_truth, str) else ""
     problem = "must be a number or LaTeX"
     if text and len(text) <= MAX_ANSWER_CHARS:
@@ -86,6 +88,13 @@ def _checked_truth(ground_truth: Any) -> str:
         shown = repr(ground_truth)[:80]
         raise ValueError(f"ground truth {shown} {problem}; correct the row's reward_model.ground_truth")
     return text
+
+
+def _checked_forms(answer_forms: Iterable[str]) -> tuple[str, ...]:
+    forms = (answer_forms,) if isinstance(answer_forms, str) else tuple(answer_forms)
+    if not forms or not set(forms) <= set(ANSWER_FORMS):
+        raise ValueError(f"answer_forms {[str(form) for form in forms]}: choose from {', '.join(ANSWER_FORMS)}")
+    return forms
 
 
 def _read_answer(solution: str, forms: tuple[str, ...]) -> str | None:

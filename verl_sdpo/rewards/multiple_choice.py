@@ -59,8 +59,8 @@ def compute_score(
         ValueError: the ground truth, the options or an answer form is not what it should be.
     """
     forms = _checked_forms(answer_forms)
-    options = _checked_options(row_details(extra_info).get("options"))
-    right = _checked_truth(ground_truth, options)
+    options = _options(extra_info)
+    right = _checked_letter(ground_truth, options)
     answer = _read_answer(solution_str, options, forms)
     if answer.letter == right:
         return {"score": 1.0, "feedback": "", "incorrect_format": 0.0}
@@ -81,7 +81,17 @@ def _checked_forms(answer_forms: Iterable[str]) -> frozenset[str]:
     return forms
 
 
-def _checked_options(options: Any) -> str:
+def check_ground_truth(ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
+    """Whether a row can be scored, whatever the response.
+
+    Raises:
+        ValueError: the options are none, or the ground truth is none of their letters.
+    """
+    _checked_letter(ground_truth, _options(extra_info))
+
+
+def _options(extra_info: Mapping[str, Any] | None) -> str:
+    options = row_details(extra_info).get("options")
     if options is None:
         return LETTERS
     if not isinstance(options, str) or not 2 <= len(options) <= len(LETTERS) or not LETTERS.startswith(options):
@@ -89,7 +99,7 @@ def _checked_options(options: Any) -> str:
     return options
 
 
-def _checked_truth(ground_truth: Any, options: str) -> str:
+def _checked_letter(ground_truth: Any, options: str) -> str:
     letter = ground_truth.strip().upper() if isinstance(ground_truth, str) else ""
     if len(letter) != 1 or letter not in options:
         raise ValueError(

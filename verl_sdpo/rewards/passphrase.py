@@ -32,9 +32,7 @@ def compute_score(
     Raises:
         ValueError: `ground_truth` holds no word.
     """
-    given, expected = solution_str.split(), ground_truth.split()
-    if not expected:
-        raise ValueError(f"ground_truth={ground_truth!r} holds no word: give the expected passphrase")
+    given, expected = solution_str.split(), _expected_words(ground_truth)
     is_right = given == expected
     return {
         "score": float(is_right),
@@ -42,6 +40,22 @@ def compute_score(
         "feedback": "" if is_right else _comparison(given, expected),
         "incorrect_format": float(len(given) != len(expected)),
     }
+
+
+def check_ground_truth(ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
+    """Whether a row can be scored, whatever the response; `extra_info` does not matter.
+
+    Raises:
+        ValueError: `ground_truth` is no text, or holds no word.
+    """
+    _expected_words(ground_truth)
+
+
+def _expected_words(ground_truth: Any) -> list[str]:
+    words = ground_truth.split() if isinstance(ground_truth, str) else []
+    if not words:
+        raise ValueError(f"ground_truth={ground_truth!r} holds no word: give the expected passphrase")
+    return words
 
 
 def _comparison(given: list[str], expected: list[str]) -> str:

@@ -2,14 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rewards' front door: finds the reward of a data source and returns the fields that all rewards share."""
 
+import asyncio
+import concurrent.futures
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from verl_sdpo.rewards import code_answer, math_answer, multiple_choice, no_reward, passphrase, tool_use
 from verl_sdpo.rewards.outcome import complete_outcome
+from verl_sdpo.rewards.reward_modules import load_reward_modules
 
 RewardFunction = Callable[..., Mapping[str, Any]]
+TruthCheck = Callable[[Any, Mapping[str, Any] | None], object]
+# Responses that `compute_score_async` scores at a time in one process. Rewards that wait for another process leave the
+# core to others, so that a few more than there are cores do not hurt.
+MAX_ASYNC_THREADS = max(8, os.cpu_count() or 1)
 # verl adds these to every call when a reward model is served; rule-based rewards have no use for them.
 _VERL_EXTRAS = frozenset({"reward_router_address", "reward_model_tokenizer"})
 _POSITIONAL = ("solution_str", "ground_truth", "extra_info")
@@ -18,29 +28,39 @@ _POSITIONAL = ("solution_str", "ground_truth", "extra_info")
 class _Reward(NamedTuple):
     function: RewardFunction
     options: frozenset[str]
+    check: TruthCheck | None  # raises ValueError for a row that no response could be scored by
 
 
-def _inspected(function: RewardFunction) -> _Reward:
+def _inspected(function: RewardFunction, check: TruthCheck | None = None) -> _Reward:
+    if inspect.iscoroutinefunction(function):
+        raise ValueError(
+            f"reward function {function.__qualname__} is asynchronous: write it as a plain function, which "
+            "compute_score_async runs in a thread"
+        )
     parameters = inspect.signature(function).parameters
     if tuple(parameters)[:3] != _POSITIONAL:
         raise ValueError(
             f"reward function {function.__qualname__} must take {', '.join(_POSITIONAL)} first, "
             f"then its options by name; it takes {', '.join(parameters)}"
         )
-    return _Reward(function, frozenset(parameters) - set(_POSITIONAL))
+    return _Reward(function, frozenset(parameters) - set(_POSITIONAL), check)
+
+
+def _of_module(module: ModuleType) -> _Reward:
+    return _inspected(module.compute_score, getattr(module, "check_ground_truth", None))
 
 
 _REWARDS: dict[str, _Reward] = {
-    "sciknoweval": _inspected(multiple_choice.compute_score),
-    "multiple_choice": _inspected(multiple_choice.compute_score),
-    "gpqa": _inspected(multiple_choice.compute_score),
-    "mmlu_pro": _inspected(multiple_choice.compute_score),
-    "gsm8k": _inspected(math_answer.compute_score),
-    "math": _inspected(math_answer.compute_score),
-    "tooluse": _inspected(tool_use.compute_score),
-    "code": _inspected(code_answer.compute_score),
-    "quickstart": _inspected(passphrase.compute_score),
-    "none": _inspected(no_reward.compute_score),
+    "sciknoweval": _of_module(multiple_choice),
+    "multiple_choice": _of_module(multiple_choice),
+    "gpqa": _of_module(multiple_choice),
+    "mmlu_pro": _of_module(multiple_choice),
+    "gsm8k": _of_module(math_answer),
+    "math": _of_module(math_answer),
+    "tooluse": _of_module(tool_use),
+    "code": _of_module(code_answer),
+    "quickstart": _of_module(passphrase),
+    "none": _of_module(no_reward),
 }
 
 
@@ -49,6 +69,8 @@ def compute_score(
     solution_str: str,
     ground_truth: str | None,
     extra_info: Mapping[str, Any] | None = None,
+    *,
+    reward_modules: Iterable[str] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Score one response; the function that verl's ``reward.custom_reward_function`` names. Safe to call from threads.
@@ -59,6 +81,7 @@ def compute_score(
         solution_str: the model's response; any text at all gets a score.
         ground_truth: the row's ``reward_model.ground_truth``; the source ``none`` takes any, also None.
         extra_info: the row's ``extra_info``; ``truncated`` in it says that the response was cut off.
+        reward_modules: Python files and modules that register rewards, loaded once in a process.
         options: settings of rewards (verl's ``reward_kwargs``). Each reward gets those that it has.
 
     Returns:
@@ -67,10 +90,12 @@ def compute_score(
         for every data source.
 
     Raises:
-        ValueError: the data source or an option is unknown, or the row itself is broken (e.g. its ground truth).
+        ValueError: the data source or an option is unknown, a module cannot be loaded, or the row itself is broken
+            (e.g. its ground truth).
     """
+    load_reward_modules(reward_modules)
     name, reward = _find(data_source)
-    _refuse_unknown(options)
+    check_options(options)
     chosen = {key: value for key, value in options.items() if key in reward.options}
     try:
         raw = reward.function(solution_str, ground_truth, extra_info, **chosen)
@@ -79,13 +104,58 @@ def compute_score(
     return complete_outcome(raw, extra_info, name)
 
 
-def register_reward(name: str) -> Callable[[RewardFunction], RewardFunction]:
+async def compute_score_async(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str | None,
+    extra_info: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """``compute_score`` for an event loop: the same arguments and the same result, worked out in a thread.
+
+    verl calls a function that is not asynchronous in the threads of its loop, which also decode responses; slow rewards
+    would use them up. These threads are rewards' own, at most ``MAX_ASYNC_THREADS`` in a process; what comes later
+    waits, without blocking the loop.
+    """
+    score = functools.partial(compute_score, data_source, solution_str, ground_truth, extra_info, **options)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), score)
+
+
+@functools.cache
+def _threads() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(MAX_ASYNC_THREADS, thread_name_prefix="reward")
+
+
+def check_row(data_source: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
+    """Find out without a response whether a row can be scored.
+
+    The reward of the data source is asked by its own check; one that has none takes any row.
+
+    Raises:
+        ValueError: the data source is unknown, or the row is broken (e.g. its ground truth).
+    """
+    _, reward = _find(data_source)
+    if reward.check is None:
+        return
+    try:
+        reward.check(ground_truth, extra_info)
+    except ValueError as error:
+        raise ValueError(f"data source {data_source!r}: {error}") from error
+    except Exception as error:
+        # A check of somebody's own that trips over a value has found a row that its reward would trip over.
+        fault = f"its check failed with {type(error).__name__}: {error}"
+        raise ValueError(f"data source {data_source!r}: {fault}; correct the row, or the check") from error
+
+
+def register_reward(name: str, check: TruthCheck | None = None) -> Callable[[RewardFunction], RewardFunction]:
     """Decorator that makes a function the reward of data source ``name`` and of all that start with ``name/``.
 
     The function takes ``(solution_str, ground_truth, extra_info=None)`` and its own options by name, and returns
-    ``score`` and any of ``acc``, ``feedback``, ``incorrect_format``, ``timed_out``. Each process that scores must run
-    the registration, so put it in the file that ``reward.custom_reward_function.path`` names and import
-    ``compute_score`` there.
+    ``score`` and any of ``acc``, ``feedback``, ``incorrect_format``, ``timed_out``. ``check(ground_truth, extra_info)``
+    raises ValueError for a row that cannot be scored; it is asked of every row before a run starts.
+
+    Each process that scores must run the registration: put it in a file that the option ``reward_modules`` names, or in
+    the one that ``reward.custom_reward_function.path`` names and import ``compute_score`` there.
 
     Raises:
         ValueError: the name is empty or another function's, or the function does not take those arguments.
@@ -96,9 +166,9 @@ def register_reward(name: str) -> Callable[[RewardFunction], RewardFunction]:
             raise ValueError(f"reward name {name!r} must be text without spaces or slashes at its ends")
         known = _REWARDS.get(name)
         # verl may run a reward file more than once in a process; that is the same function, not a clash.
-        if known is not None and _identity(known.function) != _identity(function):
+        if known is not None and _place(known.function) != _place(function):
             raise ValueError(f"reward name {name!r} is already {_identity(known.function)}: choose another name")
-        _REWARDS[name] = _inspected(function)
+        _REWARDS[name] = _inspected(function, check)
         return function
 
     return register
@@ -109,9 +179,9 @@ def registered_rewards() -> tuple[str, ...]:
     return tuple(sorted(_REWARDS))
 
 
-def _find(data_source: str) -> tuple[str, _Reward]:
+def _find(data_source: Any) -> tuple[str, _Reward]:
     """The reward with the longest name that is ``data_source`` or a leading part of it, whole words between slashes."""
-    name = data_source
+    name = data_source if isinstance(data_source, str) else ""
     while name:
         if name in _REWARDS:
             return name, _REWARDS[name]
@@ -122,10 +192,17 @@ def _find(data_source: str) -> tuple[str, _Reward]:
     )
 
 
-def _refuse_unknown(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise ValueError for options that no reward has, naming those that there are."""
     known = frozenset().union(*(reward.options for reward in tuple(_REWARDS.values())))
     if unknown := sorted(set(options) - known - _VERL_EXTRAS):
         raise ValueError(f"reward options {unknown} belong to no reward; known: {', '.join(sorted(known))}")
+
+
+def _place(function: RewardFunction) -> tuple[str, str]:
+    """Where a function is written: a file that is loaded under two names holds the same one."""
+    code = getattr(function, "__code__", None)
+    return (code.co_filename if code else function.__module__, function.__qualname__)
 
 
 def _identity(function: RewardFunction) -> str:

@@ -72,6 +72,15 @@ def compute_score(
     return {"score": 0.0, "feedback": "\n".join(remarks), "incorrect_format": float(bool(faults))}
 
 
+def check_ground_truth(ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
+    """Whether a row can be scored, whatever the response; `extra_info` does not matter.
+
+    Raises:
+        ValueError: the ground truth is no list of calls.
+    """
+    _expected_calls(ground_truth)
+
+
 def _expected_calls(ground_truth: Any) -> list[_Call]:
     remedy = "correct the row's reward_model.ground_truth"
     calls = _decoded(ground_truth) if isinstance(ground_truth, str) else None

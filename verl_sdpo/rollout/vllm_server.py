@@ -1,0 +1,71 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM's reason for ending a response, which verl 0.9.1 makes "completed" whether it is "stop" or "length".
+
+verl's server calls `self.engine.generate` and keeps the last output (`vLLMHttpServer.generate` in
+`workers/rollout/vllm_rollout/vllm_async_server.py`); here the engine is one that remembers what that output said. verl
+finds the server's class through `RolloutReplicaRegistry` (`workers/rollout/replica.py`). With prefill and decoding on
+different machines (`rollout.disaggregation`) verl takes a class that is in no registry, and the reason stays unknown.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import AsyncIterator
+from typing import Any
+
+import ray
+from verl.workers.rollout.replica import RolloutReplicaRegistry, TokenOutput
+from verl.workers.rollout.vllm_rollout.vllm_async_server import vLLMHttpServer, vLLMReplica
+
+# One for each call of `generate`: Ray runs each in an asyncio task of its own.
+_FINISH_REASON: contextvars.ContextVar[str | None] = contextvars.ContextVar("finish_reason", default=None)
+
+
+class RememberingEngine:
+    """vLLM's engine; of the running request it remembers why the response ended."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def generate(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        """The engine's outputs, unchanged."""
+        async for output in self._engine.generate(*args, **kwargs):
+            _FINISH_REASON.set(output.outputs[0].finish_reason if output.outputs else None)
+            yield output
+
+
+class StopReasonServer(vLLMHttpServer):
+    """verl's server, whose outputs say "stop" or "length" where verl's say "completed"."""
+
+    @property
+    def engine(self) -> Any:
+        """What verl's `run_server` has set."""
+        return self._remembering_engine
+
+    @engine.setter
+    def engine(self, engine: Any) -> None:
+        self._remembering_engine = RememberingEngine(engine)
+
+    async def generate(self, *args: Any, **kwargs: Any) -> TokenOutput:
+        _FINISH_REASON.set(None)
+        output = await super().generate(*args, **kwargs)
+        if output.stop_reason == "completed":
+            output.stop_reason = _FINISH_REASON.get() or output.stop_reason
+        return output
+
+
+class StopReasonReplica(vLLMReplica):
+    """verl's replica with that server."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.server_class = ray.remote(StopReasonServer)
+
+
+def register() -> None:
+    """Let verl's registry of this process answer "vllm" with that replica."""
+    RolloutReplicaRegistry.register("vllm", lambda: StopReasonReplica)
