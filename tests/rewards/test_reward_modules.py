@@ -82,6 +82,8 @@ def test_two_files_that_claim_one_name_are_a_clash(write):
 
 def test_threads_load_a_file_once(write, tmp_path):
     path = write("mine")
+    with open(path, "a") as file:
+        file.write("import time\ntime.sleep(0.1)\n")  # long enough for the others to arrive
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         scores = list(pool.map(lambda _: compute_score("mine", "", "x", reward_modules=[path])["score"], range(64)))
     assert scores == [0.0] * 64

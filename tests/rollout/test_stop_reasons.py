@@ -199,6 +199,17 @@ def test_sessions_at_the_same_time_do_not_hear_each_other():
     assert [worker.told[number]["truncated"] for number in range(20)] == [n % 3 == 0 for n in range(20)]
 
 
+def test_a_session_knows_nothing_of_the_one_before_it():
+    worker = Worker(client_of(LLMServerClient, ([5], "length")))
+
+    async def run_both():
+        await run_session(worker, "first")
+        await run_session(worker, "second", turns=0)  # asks an engine of its own
+
+    asyncio.run(run_both())
+    assert worker.told == {"first": {"index": 3, "truncated": True}, "second": {"index": 3}}
+
+
 def test_a_client_of_a_class_of_its_own_keeps_its_methods():
     class Fixed(LLMServerClient):
         def _vllm_request_id(self, request_id):
