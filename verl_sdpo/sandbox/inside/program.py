@@ -64,10 +64,10 @@ def compiled(source: str) -> types.CodeType:
         raise CompileError("".join(traceback.format_exception_only(error)).strip()) from None
 
 
-def new_main() -> dict[str, Any]:
-    """The namespace of a fresh ``__main__``."""
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
+def new_module(name: str) -> dict[str, Any]:
+    """The namespace of a fresh module, which is found under its name and as ``__main__``."""
+    module = types.ModuleType(name)
+    sys.modules[name] = sys.modules["__main__"] = module
     return module.__dict__
 
 

@@ -28,7 +28,8 @@ def play(role: str) -> None:
     program.prepare()
     with open(DESCRIPTORS["order"], "rb") as file:
         order = json.loads(file.read())
-    namespace = program.new_main()
+    # A program that is called, or tested, is imported: what it has for its own start is not run.
+    namespace = program.new_module("solution" if role in ("call", "solution") else "__main__")
     status = program.exit_status(lambda: _ROLES[role](order, namespace))
     program.leave(status, namespace)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-# spec: {"kind": "stdin", "stdin": "42\n", "expected": "42\nFalse\nTrue\n"}
+# spec: {"kind": "stdin", "stdin": "42\n", "expected": "42\nFalse\n"}
 import os
 import tempfile
 
@@ -10,7 +10,3 @@ with open(file.name) as again:
     print(again.read())
 os.remove(file.name)
 print(os.path.exists(file.name))
-with tempfile.TemporaryDirectory() as folder:
-    path = os.path.join(folder, "x")
-    open(path, "w").close()
-    print(os.listdir(folder) == ["x"])
