@@ -17,6 +17,7 @@ from verl_sdpo.sandbox.layers import Layers, SandboxRefused, check_layers, layer
 from verl_sdpo.sandbox.limits import Limits
 from verl_sdpo.sandbox.result import ExecutionResult, Status
 from verl_sdpo.sandbox.settings import SandboxSettings
+from verl_sdpo.sandbox.slots import Slots
 
 _ATTEMPTS = 2
 _MAX_KEPT_BYTES = 64 * 2**20
@@ -33,7 +34,7 @@ class LocalSandbox:
 
     def _begin(self) -> None:
         self._owner = os.getpid()
-        self._free = threading.BoundedSemaphore(self._settings.slots())
+        self._slots = Slots(self._settings.slots())
         self._idle: list[WarmInterpreter] = []
         self._use_namespaces, self._namespaces_error = True, ""
         self._layers: Layers | None = None
@@ -121,7 +122,7 @@ class LocalSandbox:
         key = _key(parts)
         if (known := self._kept.get(key)) is not None:
             return known
-        with self._free:
+        with self._slots:
             for _ in range(_ATTEMPTS):
                 results = self._attempt(parts)
                 if all(result.status != Status.SANDBOX_ERROR for result in results):
