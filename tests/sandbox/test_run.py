@@ -297,3 +297,15 @@ def test_the_doctor_finds_this_machine_sound():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "in force: system-call filter" in done.stdout
     assert "FAILED" not in done.stdout
+
+
+def test_a_later_interpreter_with_fewer_layers_runs_nothing(monkeypatch):
+    own = LocalSandbox(SandboxSettings(num_slots=1))
+    layers = own.layers()
+    own.close()
+    monkeypatch.setattr(own, "_use_namespaces", False)
+    if not layers.namespaces:
+        pytest.skip("there are no namespaces here that could be missing later")
+    result = own.run_script("print(1)", b"", LIMITS)
+    assert (result.status, result.stdout) == (Status.SANDBOX_ERROR, b"")
+    assert "only these layers" in result.reason

@@ -20,7 +20,7 @@ _KILLED = {
     "threads": (Status.RUNTIME_ERROR, "too many threads"),
     "files": (
         Status.RUNTIME_ERROR,
-        "more files than {limits.num_files} or more than {limits.file_bytes} bytes of them",
+        "no room for {limits.num_files} files, or for {limits.file_bytes} bytes of them",
     ),
     "asked": (Status.OUTPUT_LIMIT, "too much output of another process of its job"),
 }

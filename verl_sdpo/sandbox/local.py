@@ -158,7 +158,17 @@ class LocalSandbox:
             return self._new_interpreter()
 
     def _new_interpreter(self) -> WarmInterpreter:
-        return WarmInterpreter(self._settings.packages, use_namespaces=self._use_namespaces)
+        """One more interpreter.
+
+        Raises:
+            InterpreterDied: it did not start, or has fewer layers than the first: e.g. too many namespaces are in use.
+        """
+        interpreter = WarmInterpreter(self._settings.packages, use_namespaces=self._use_namespaces)
+        layers = layers_from(interpreter.layers)
+        if self._layers is not None and not layers.in_force() >= self._layers.in_force():
+            interpreter.close()
+            raise InterpreterDied(f"a sandbox interpreter has only these layers: {layers}; {layers.namespaces_error}")
+        return interpreter
 
 
 class _Kept:

@@ -15,6 +15,7 @@ cpu_seconds: limit of processor time, 5 unless told
 verdicts: of an attack, the verdicts of which one must come; "accepted" stands in it where what it does is allowed
 dangerous: not to be run outside of a sandbox: it does harm, or uses up the machine
 escapes: true where the plain interpreter, which protects nothing, lets it succeed on any machine
+races: true where the verdict depends on how fast its output is read
 fools: true where it passes a judge that runs it in its own process and compares there
 
 An attack that succeeds says so on standard output or error, in a line that begins with `ESCAPED:`. Its expected output
@@ -37,7 +38,7 @@ FOLDER = Path(__file__).parent
 LINES_BEFORE = 3
 SECRET_START = "74261"
 SECRET = SECRET_START + "50938"
-STANDARD = {"cpu_seconds": 5, "needs": [], "dangerous": False}
+STANDARD = {"cpu_seconds": 5, "needs": [], "dangerous": False, "races": False}
 ATTACK = {"kind": "stdin", "stdin": "3 4\n", "expected": SECRET + "\n", "escapes": False, "fools": False}
 HAS = {
     "numpy": lambda: importlib.util.find_spec("numpy") is not None,

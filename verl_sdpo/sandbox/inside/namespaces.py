@@ -41,12 +41,13 @@ def enter() -> None:
             file.write(text)
 
 
-def build_root(place: str, readable: Iterable[str]) -> int:
+def build_root(place: str, readable: Iterable[str], listable: str) -> int:
     """Makes a tree with some paths, read-only, the root of this process and of all its children.
 
     Args:
         place: an empty directory to make it in.
         readable: files and directories, each at the same place in the new tree.
+        listable: a directory that some of them are in, whose names may be read: imports look for their modules so.
 
     Returns:
         A descriptor of ``/proc`` with the new world's processes; programs do not get it.
@@ -55,13 +56,16 @@ def build_root(place: str, readable: Iterable[str]) -> int:
         OSError: the machine does not allow it.
     """
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
-    _mount("tmpfs", place, "tmpfs", _NO_SUID | _NO_DEVICES, "size=1m,nr_inodes=4096,mode=755")
+    _mount("tmpfs", place, "tmpfs", _NO_SUID | _NO_DEVICES, "size=1m,nr_inodes=4096,mode=111")
+    # Directories of the tree itself can be gone through, and not listed.
+    os.umask(0o666)
     # Sorted, so that a directory is there before something is mounted in it.
     for path in sorted(set(readable)):
         _bind(path, place + path)
     for name in ("/proc", "/old", SCRATCH):
         os.makedirs(place + name, exist_ok=True)
-    os.chmod(place + SCRATCH_PARENT, 0o111)
+    os.umask(0o022)
+    os.chmod(place + listable, 0o555)
     _mount("proc", f"{place}/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_EXEC)
     processes = os.open(f"{place}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     _call("umount2", f"{place}/proc", _DETACH)

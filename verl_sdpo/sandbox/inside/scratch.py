@@ -35,9 +35,10 @@ class Scratch:
         self._size = (num_bytes, num_files)
 
     def is_full(self) -> bool:
-        """Whether a program wrote more than it may; a file system of its own sees to that itself."""
+        """Whether a program wrote all that there is room for, or more where only this watch hinders it."""
         if self._is_mounted:
-            return False
+            state = os.statvfs(self.path)
+            return state.f_bfree == 0 or state.f_ffree == 0
         total = count = 0
         for entry in os.scandir(self.path):
             count += 1
@@ -45,4 +46,4 @@ class Scratch:
                 total += entry.stat(follow_symlinks=False).st_size
             except FileNotFoundError:
                 continue
-        return total > self._size[0] or count > self._size[1]
+        return total >= self._size[0] or count >= self._size[1]

@@ -32,7 +32,7 @@ readv writev pread64 pwrite64 preadv pwritev close_range stat lstat statx access
 poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 pipe pipe2 dup dup2 dup3
 mincore set_robust_list get_robust_list rseq sched_yield sched_getaffinity sched_getparam sched_getscheduler
 sched_get_priority_max sched_get_priority_min nanosleep clock_nanosleep clock_getres gettimeofday time times getrusage
-getcpu getpid gettid getppid getuid geteuid getgid getegid getpgrp getpgid getsid getgroups getresuid getresgid getcwd
+getcpu getpid gettid getuid geteuid getgid getegid getpgrp getpgid getsid getgroups getresuid getresgid getcwd
 uname sysinfo getrandom getrlimit rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
 sigaltstack setitimer getitimer alarm pause exit exit_group restart_syscall membarrier
 readlink readlinkat getdents64 unlink unlinkat rename renameat renameat2 ftruncate fsync fdatasync fadvise64 flock umask
@@ -122,6 +122,8 @@ def _conditional(own_pid: int) -> Iterator[tuple[str, list[_Instruction]]]:
     for name, signal_at in (("kill", 1), ("tgkill", 2)):
         to_itself = _if_one_of(signal_at, (_SIGKILL, _SIGSTOP), refuse, allow)
         yield name, _if_one_of(0, (own_pid,), to_itself, refuse)
+    # Nobody: the answer is 0 without the kernel being asked. A number would be another process's.
+    yield "getppid", [(_RETURN, 0, 0, _ERRNO)]
     # Limits may be read, of itself.
     yield "prlimit64", _if_one_of(0, (0, own_pid), _if_null(2, allow, refuse), refuse)
     yield "fcntl", _if_one_of(1, _FCNTL_COMMANDS, allow, refuse)

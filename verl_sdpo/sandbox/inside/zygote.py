@@ -91,7 +91,7 @@ class Zygote:
                 self.layers["namespaces_error"] = str(error)
             else:
                 self._become_first()
-                self._processes = namespaces.build_root(self._setting["scratch"], readable)
+                self._processes = namespaces.build_root(self._setting["scratch"], readable, warm.LIBRARY)
                 self.layers["namespaces"] = True
                 return True
         self._processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -181,9 +181,11 @@ class Zygote:
                     os._exit(0)
             for child in running.values():
                 child.watch()
-                if not child.killed_for and self._scratch.is_full():
+                if self._scratch.is_full():
                     child.kill("files")
-        return [ended[child.pid] for child in children]
+        # One that was quicker than the watch is told as one that was not.
+        reason = {"killed_for": "files"} if self._scratch.is_full() else {}
+        return [ended[child.pid] | reason for child in children]
 
     def _heard(self, number: int, running: dict[int, Child]) -> bool:
         """Reads a message that came during a job; False where the supervisor is gone."""

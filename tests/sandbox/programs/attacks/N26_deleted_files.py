@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-# spec: {"verdicts": ["runtime_error", "wrong_answer", "memory_limit", "output_limit"]}
+# spec: {"verdicts": ["runtime_error", "wrong_answer", "memory_limit", "output_limit"], "races": true}
 import os
 
 # No name is left of them, but each takes space while it is open.
