@@ -15,6 +15,11 @@ def tagged(letter: str) -> str:
     return f"<answer>\n{letter}\n</answer>"
 
 
+def program(code: str) -> str:
+    """Python source."""
+    return f"```python\n{code}\n```"
+
+
 def tool_call(call: Mapping[str, str]) -> str:
     """One call of a ground truth of tool use."""
     return f"Action: {call['Action']}\nAction Input: {call['Action_Input']}"

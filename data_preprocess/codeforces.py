@@ -127,6 +127,8 @@ DATASET = Dataset(
     add_options=_add_options,
     check_options=check_time_limit,
     facts=_facts,
+    # A row takes seconds, and there are some 10,000.
+    check_rows=100,
 )
 
 

@@ -143,6 +143,8 @@ def _check_options(dataset: Dataset, options: argparse.Namespace) -> None:
         raise UserError("--seed chooses which rows --limit keeps: give --limit too")
     if options.limit is not None and options.limit < 1:
         raise UserError(f"--limit {options.limit}: must be at least 1")
+    if options.check_rows is not None and options.check_rows < 1:
+        raise UserError(f"--check-rows {options.check_rows}: must be at least 1; for none, give --no-check-reward")
     if options.max_row_mib <= 0:
         raise UserError(f"--max-row-mib {options.max_row_mib}: must be above 0")
     if options.on_overlap is None:
@@ -185,6 +187,13 @@ def _parser(dataset: Dataset) -> Parser:
         action=argparse.BooleanOptionalAction,
         default=True,
         help=f"refuse rows whose gold answer does not score 1 or a wrong one not 0; rewards: {', '.join(RESPONSES)}",
+    )
+    parser.add_argument(
+        "--check-rows",
+        type=int,
+        default=dataset.check_rows,
+        metavar="NUMBER",
+        help=f"check this for at most so many rows of each split; default: {dataset.check_rows or 'all'}",
     )
     parser.add_argument(
         "--max-row-mib", type=float, default=DEFAULT_MAX_ROW_MIB, help="refuse larger records; default: %(default)g"

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from data_preprocess.dataset import Dataset, LeftOut, Place, Refused, Row
 from data_preprocess.records import Record
 from data_preprocess.report import ChatTokenizer, SplitReport, prompt_tokens
-from data_preprocess.round_trip import check_reward, responses_of
+from data_preprocess.round_trip import RoundTrip
 from data_preprocess.schema import check_row
 from data_preprocess.sources import SplitSource
 from data_preprocess.uniqueness import SeenRows
@@ -46,6 +46,7 @@ def convert_split(run: Conversion, source: SplitSource, writer: RowWriter, avoid
         UserError: the source cannot be read or the file cannot be written.
     """
     report = SplitReport(source.split, lengths=None if run.tokenizer is None else Counter())
+    round_trip = RoundTrip(run.dataset, run.options)
     chosen = _drawn_positions(run, source)
     position = 0
     for record in _shown(source.records(), source.split):
@@ -60,7 +61,10 @@ def convert_split(run: Conversion, source: SplitSource, writer: RowWriter, avoid
             if not is_kept:
                 report.left_out["--limit"] += 1
             else:
+                # Here and not earlier: it costs most.
+                checked = round_trip.tried(row, record.value)
                 _take(run, row, writer, report, avoid)
+                report.facts.update(checked)
         except LeftOut as choice:
             report.left_out[str(choice)] += 1
         except Refused as refusal:
@@ -71,6 +75,7 @@ def convert_split(run: Conversion, source: SplitSource, writer: RowWriter, avoid
     else:
         if run.dataset.remarks is not None:
             report.notes.extend(run.dataset.remarks(source.split, run.options))
+    report.notes.extend(round_trip.remarks())
     return report
 
 
@@ -98,8 +103,7 @@ def to_row(dataset: Dataset, record: Record, split: str, options: argparse.Names
 
 
 def _take(run: Conversion, row: Row, writer: RowWriter, report: SplitReport, avoid: str | None) -> None:
-    """Makes the last checks, which cost most or depend on other rows, and writes the row."""
-    checked = _check_reward(run, row)
+    """Makes the last checks, which depend on other rows, and writes the row."""
     if avoid and run.seen.has_prompt(avoid, row):
         raise Refused(f"asks what {avoid} asks too (--on-overlap)")
     earlier = run.seen.add(report.split, row)
@@ -107,22 +111,11 @@ def _take(run: Conversion, row: Row, writer: RowWriter, report: SplitReport, avo
         raise Refused(f"index {row['extra_info']['index']} is already that of another row", "repeats an index")
     writer.write(row)
     report.num_out += 1
-    report.facts.update(checked)
     report.facts.update(_filled_fields(row))
     if run.dataset.facts is not None:
         report.facts.update(run.dataset.facts(row))
     if report.lengths is not None:
         report.lengths[prompt_tokens(row, run.tokenizer)] += 1
-
-
-def _check_reward(run: Conversion, row: Row) -> tuple[str, ...]:
-    if run.options.check_reward is False:
-        return ()
-    responses = responses_of(run.dataset, row)
-    if responses is None:
-        return ("reward not tried: none is registered, or no response is known",)
-    check_reward(row, responses)
-    return ("reward: gold answer scores 1, a wrong one 0",)
 
 
 def _filled_fields(row: Row) -> Iterator[str]:

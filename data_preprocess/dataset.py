@@ -40,6 +40,14 @@ class LeftOut(Refused):
         super().__init__(option)
 
 
+class NotTried(Exception):  # noqa: N818 (it says what happened to the row)
+    """A row whose answers cannot be sent through the reward, which says nothing against it.
+
+    Args:
+        reason: why, as the table counts it.
+    """
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a record stands: in which split of ours, and at which row of its source, from 0."""
@@ -84,6 +92,10 @@ class Dataset:
     # A right and a wrong response to a row, where the reward's own (round_trip.RESPONSES) do not fit.
     gold_response: Callable[[Row], str] | None = None
     wrong_response: Callable[[Row], str] | None = None
+    # The right response where only the source's record has it, e.g. a solution; goes before gold_response.
+    solution: Callable[[Record], str] | None = None
+    # Rows of each split whose responses are tried unless --check-rows says otherwise; None: all.
+    check_rows: int | None = None
     # Lines of the table that count this row.
     facts: Callable[[Row], Iterable[str]] | None = None
     # (split, options) -> remarks below the table, once all of the split is read.

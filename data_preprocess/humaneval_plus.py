@@ -9,6 +9,7 @@ import argparse
 import ast
 import sys
 
+from data_preprocess.answer_forms import program
 from data_preprocess.code_prompts import add_time_limit, check_time_limit, code_prompt, how_tested
 from data_preprocess.code_tests import CodeTest, code_ground_truth
 from data_preprocess.command import run
@@ -27,7 +28,7 @@ def convert(record: Record, place: Place, options: argparse.Namespace) -> Row:
         Refused: why this record cannot be a row.
     """
     prompt, name = text_field(record, "prompt"), text_field(record, "entry_point")
-    solution = text_field(record, "canonical_solution")
+    solution = solution_response(record)
     problem = f"```python\n{prompt.strip()}\n```"
     return make_row(
         data_source="code/humaneval_plus",
@@ -42,9 +43,18 @@ def convert(record: Record, place: Place, options: argparse.Namespace) -> Row:
         ability="code",
         split=place.split,
         index=place.row,
-        privileged_context=f"```python\n{prompt}{solution}\n```" if options.with_solution else None,
+        privileged_context=solution if options.with_solution else None,
         source_id=text_field(record, "task_id"),
     )
+
+
+def solution_response(record: Record) -> str:
+    """The reference solution as a response: what the prompt begins, completed.
+
+    Raises:
+        Refused: the record has none.
+    """
+    return program(text_field(record, "prompt") + text_field(record, "canonical_solution"))
 
 
 def check_source(test: str, function: str) -> str:
@@ -108,6 +118,7 @@ DATASET = Dataset(
     hub_id="evalplus/humanevalplus",
     add_options=add_options,
     check_options=check_options,
+    solution=solution_response,
 )
 
 

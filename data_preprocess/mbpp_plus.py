@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Sequence
 
+from data_preprocess.answer_forms import program
 from data_preprocess.code_prompts import code_prompt, how_tested
 from data_preprocess.code_tests import CodeTest, code_ground_truth
 from data_preprocess.command import run
@@ -53,9 +54,13 @@ def convert(record: Record, place: Place, options: argparse.Namespace) -> Row:
         ability="code",
         split=place.split,
         index=place.row,
-        privileged_context=f"```python\n{solution.strip()}\n```" if options.with_solution else None,
+        privileged_context=_solution_response(record) if options.with_solution else None,
         source_id=_task_id(record),
     )
+
+
+def _solution_response(record: Record) -> str:
+    return program(text_field(record, "code").strip())
 
 
 def tested_function(tests: Sequence[str], solution: str) -> str:
@@ -93,6 +98,7 @@ DATASET = Dataset(
     hub_id="evalplus/mbppplus",
     add_options=add_options,
     check_options=check_options,
+    solution=_solution_response,
 )
 
 

@@ -97,7 +97,7 @@ def test_the_command_writes_the_test_split(tmp_path):
     assert status == 0
     assert re.search(r"rows in +3\n", told)
     assert re.search(r"rows refused +2\n", told)
-    assert re.search(r"reward not tried: none is registered, or no response is known +1\n", told)
+    assert re.search(r"reward: expected outputs score 1, others 0 +1\n", told)
     status, told, _ = run_module("codeelo", "--input", tmp_path, "--output", tmp_path / "out", "--time-limit", "3")
     assert re.search(r"rows out +2\n", told)
     assert len(rows_of(tmp_path / "out" / "test.parquet")) == 2

@@ -11,6 +11,7 @@ from data_preprocess.dataset import LeftOut, Place, Refused
 from tests.data_preprocess.command_line import rows_of, run_module, write_lines
 
 EDITORIAL = "Sort, then use a segment tree."
+CHECKER = "import sys\nprint(int(open(sys.argv[2]).read() == open(sys.argv[3]).read()))\n"
 
 
 def record(**changes):
@@ -39,7 +40,7 @@ def record(**changes):
         "official_tests": [{"input": "1", "output": "1\n1\n1"}, {"input": "66", "output": "6+6\n1+2\n3"}],
         "official_tests_complete": True,
         "input_mode": "stdio",
-        "generated_checker": "import sys\nprint(1)\n",
+        "generated_checker": CHECKER,
         "executable": True,
         "generated_tests": 0,
     } | changes
@@ -72,7 +73,7 @@ def test_a_problem_becomes_a_row_with_its_official_tests_and_checker():
         "setup": "",
         "time_limit": 2.0,
         "memory_limit": 256.0,
-        "checker": "import sys\nprint(1)\n",
+        "checker": CHECKER,
     }
     assert row["extra_info"]["source_id"] == "852/A"
     assert json.loads(row["extra_info"]["details"]) == {"has_all_official_tests": True, "rating": 2500}
@@ -140,7 +141,7 @@ def test_the_command_writes_both_splits(tmp_path):
     assert re.search(r"rows refused +1 +0\n", told)
     assert re.search(r"rows left out by --no-with-incomplete-tests +1 +0\n", told)
     assert re.search(r"rows out +1 +1\n", told)
-    assert re.search(r"reward not tried: none is registered, or no response is known +1 +1\n", told)
+    assert re.search(r"reward: expected outputs score 1, others 0 +1 +1\n", told)
     status, told, _ = run_module(*arguments, "--with-incomplete-tests", "--with-editorial")
     assert re.search(r"problems with incomplete official tests +1 +0\n", told)
     assert re.search(r"rows with privileged_context +2 +1\n", told)

@@ -99,7 +99,7 @@ def test_a_question_is_kept_once_and_the_same_one_in_a_second_reading():
 @pytest.mark.parametrize("answer", ["34", "\\frac{1}{2}"])
 def test_the_gold_response_has_the_form_that_the_prompt_asks_for(strip, answer):
     row = convert(record(answer=answer), options=settings(strip=strip))
-    responses = responses_of(dapo_math.DATASET, row)
+    responses = responses_of(dapo_math.DATASET, row, record())
     check_reward(row, responses)
     assert ("\nAnswer: $" in responses.gold(row)) != strip
     assert ("\\boxed{" in responses.gold(row)) == strip

@@ -127,7 +127,7 @@ def test_the_command_writes_the_test_split(tmp_path):
     assert re.search(r"rows in +3\n", told)
     assert re.search(r"rows refused +1\n", told)
     assert re.search(r"rows out +2\n", told)
-    assert re.search(r"reward not tried: none is registered, or no response is known +2\n", told)
+    assert re.search(r"reward: gold answer scores 1, a wrong one 0 +2\n", told)
     assert re.search(r"rows with privileged_context +2\n", told)
     rows = rows_of(tmp_path / "out" / "test.parquet")
     assert all("each within 5 seconds" in row["prompt"][0]["content"] for row in rows)

@@ -324,7 +324,7 @@ def test_the_command_counts_version_6_and_keeps_every_row_s_fate(tmp_path):
     assert re.search(r"rows out +131 +131\n", told)
     assert re.search(r"tests \(private\) +393 +655\n", told)
     assert re.search(r"problems by stdin +131 +131\n", told)
-    assert re.search(r"reward not tried: none is registered, or no response is known +131 +131\n", told)
+    assert re.search(r"reward: expected outputs score 1, others 0 +131 +131\n", told)
     assert "note: test: 131 problems from 2025-02-01 to 2025-05-31, as version 6 has" in told
     assert "questions in both splits: 131 (kept in both)" in told
     assert "WARNING" not in told

@@ -99,6 +99,6 @@ def test_the_command_writes_the_test_split(tmp_path):
     assert status == 0
     assert re.search(r"rows refused +1\n", told)
     assert re.search(r"rows out +1\n", told)
-    assert re.search(r"reward not tried: none is registered, or no response is known +1\n", told)
+    assert re.search(r"reward: gold answer scores 1, a wrong one 0 +1\n", told)
     assert "refused: test row 1: 'test' is not Python" in told
     assert rows_of(tmp_path / "out" / "test.parquet")[0]["extra_info"]["source_id"] == "2"

@@ -85,7 +85,7 @@ def test_a_record_that_cannot_be_a_row_names_the_field(changes, reason):
 
 def test_the_gold_response_has_every_call_and_the_wrong_one_another_name():
     row = convert(record())
-    responses = responses_of(tooluse.DATASET, row)
+    responses = responses_of(tooluse.DATASET, row, record())
     gold, wrong = responses.gold(row), responses.wrong(row)
     assert re.findall("Action: (.*)\nAction Input: (.*)", gold) == [(c["Action"], c["Action_Input"]) for c in CALLS]
     check_reward(row, responses)
