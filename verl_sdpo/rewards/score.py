@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from verl_sdpo.rewards import code_answer, math_answer, multiple_choice, no_reward, passphrase, tool_use
 from verl_sdpo.rewards.outcome import complete_outcome
 from verl_sdpo.rewards.reward_modules import load_reward_modules
+from verl_sdpo.sandbox import SandboxRefused
 
 RewardFunction = Callable[..., Mapping[str, Any]]
 TruthCheck = Callable[[Any, Mapping[str, Any] | None], object]
@@ -99,6 +100,8 @@ def compute_score(
     chosen = {key: value for key, value in options.items() if key in reward.options}
     try:
         raw = reward.function(solution_str, ground_truth, extra_info, **chosen)
+    except SandboxRefused:
+        raise
     except ValueError as error:
         raise ValueError(f"data source {data_source!r}: {error}") from error
     return complete_outcome(raw, extra_info, name)

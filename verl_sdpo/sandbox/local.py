@@ -38,6 +38,7 @@ class LocalSandbox:
         self._idle: list[WarmInterpreter] = []
         self._use_namespaces, self._namespaces_error = True, ""
         self._layers: Layers | None = None
+        self._refusal: SandboxRefused | None = None
         self._lock = threading.Lock()
         self._kept = _Kept()
 
@@ -51,8 +52,14 @@ class LocalSandbox:
             # Its interpreters belong to the process that this one was forked from.
             self._begin()
         with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
             if self._layers is None:
-                self._layers = self._checked_layers()
+                try:
+                    self._layers = self._checked_layers()
+                except SandboxRefused as error:
+                    self._refusal = error
+                    raise
             return self._layers
 
     def _checked_layers(self) -> Layers:
