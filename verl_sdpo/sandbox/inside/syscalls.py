@@ -86,6 +86,7 @@ _NUMBERS = {
     "open": (2, None),
     "openat": (257, 56),
     "pause": (34, None),
+    "personality": (135, 92),
     "pipe": (22, None),
     "pipe2": (293, 59),
     "pivot_root": (155, 41),

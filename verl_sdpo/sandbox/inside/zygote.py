@@ -7,6 +7,7 @@ descriptors that this process only passes on. Its standard input is the socket t
 with the descriptors that belong to it. When that socket closes, everything ends.
 """
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -40,6 +41,7 @@ _WATCH_SECONDS = 0.02
 # Threads of programs get this much stack unless they ask for more; the default would be the main thread's limit.
 _THREAD_STACK = 8 * 2**20
 _MAIN_STACK = 256 * 2**20
+_FIXED_ADDRESSES = 0x0040000
 # Nothing of the user's or of the site's, and no files written.
 _FLAGS = ("-s", "-S", "-B", "-X", "utf8")
 
@@ -204,7 +206,7 @@ def _moved(descriptor: int) -> int:
 def main() -> None:
     """Takes the setting from the first message, answers with the layers, and serves."""
     if len(sys.argv) == 1:
-        _restart_with_stack()
+        _restart()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     control = socket.socket(fileno=os.dup(0))
     zygote = Zygote(control, json.loads(control.recv(_MAX_MESSAGE)))
@@ -217,11 +219,14 @@ def main() -> None:
     zygote.serve()
 
 
-def _restart_with_stack() -> None:
-    """Starts this file again: how far the main thread's stack may grow is settled when a program is started."""
+def _restart() -> None:
+    """Starts this file again: how far a stack may grow, and where memory lies, is settled when a program starts."""
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     size = _MAIN_STACK if hard == resource.RLIM_INFINITY else min(_MAIN_STACK, hard)
     resource.setrlimit(resource.RLIMIT_STACK, (size, hard))
+    with contextlib.suppress(OSError):
+        # Addresses that a program prints are then the same every time. It could find out its own anyway.
+        syscalls.call("personality", _FIXED_ADDRESSES)
     os.execv(sys.executable, [sys.executable, *_FLAGS, os.path.abspath(__file__), "warm"])
 
 
