@@ -30,7 +30,8 @@ MAY_IMPORT = {
 OUTSIDE = {
     "algorithm": {"torch", "triton"},
     "teacher": {"torch"},
-    "sandbox": {"numpy"},
+    # verl: one file's client of a server, see below.
+    "sandbox": {"numpy", "verl"},
     "rewards": {"math_verify", "sympy"},
     "watch": set(),
     "rollout": {"ray", "verl"},
@@ -69,6 +70,10 @@ def imported_modules(path):
     return {full_name(name) for name in names} if path.parent == INSIDE else names
 
 
+def tops_of(path):
+    return {name.split(".")[0] for name in imported_modules(path)}
+
+
 def full_name(name):
     top = name.split(".")[0]
     return f"{module_name(INSIDE / top)}" if top in INSIDE_NAMES else name
@@ -94,8 +99,7 @@ def test_a_file_imports_only_from_rooms_below_its_own(path):
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_a_file_imports_only_the_packages_of_its_room(path):
     allowed = OUTSIDE[room(module_name(path))]
-    tops = {name.split(".")[0] for name in imported_modules(path)}
-    others = tops - {"verl_sdpo"} - set(sys.stdlib_module_names)
+    others = tops_of(path) - {"verl_sdpo"} - set(sys.stdlib_module_names)
     assert allowed is None or others <= allowed
 
 
@@ -103,6 +107,14 @@ def test_a_file_imports_only_the_packages_of_its_room(path):
 def test_what_runs_in_the_sandbox_imports_nothing_from_outside_of_it(path):
     modules = {name for name in imported_modules(path) if name.startswith("verl_sdpo")}
     assert all(name.startswith(module_name(INSIDE / "__init__.py") + ".") for name in modules)
+
+
+def test_the_sandbox_imports_verl_where_it_asks_a_server_only():
+    found = [path for path in FILES if room(module_name(path)) == "sandbox" and "verl" in tops_of(path)]
+    assert [path.name for path in found] == ["sandbox_fusion.py"]
+    # And there only once it does: the sandbox can be used without verl.
+    whole = ast.parse(found[0].read_text(encoding="utf-8"))
+    assert not [node for node in whole.body if isinstance(node, ast.ImportFrom) and node.module.startswith("verl.")]
 
 
 def test_triton_is_imported_by_its_kernels_only():

@@ -13,6 +13,7 @@ HEAVY = ("ray", "verl", "vllm", "transfer_queue", "tensordict", "transformers", 
 # it, so that one process shows the fault of each.
 ALLOWED = {
     "verl_sdpo": (),
+    "verl_sdpo.sandbox": (),
     "verl_sdpo.rewards": (),
     "data_preprocess.generic": (),
     "data_preprocess.add_context": (),

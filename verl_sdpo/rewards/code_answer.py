@@ -16,7 +16,7 @@ from verl_sdpo.rewards.code_runs import run_test
 from verl_sdpo.rewards.code_truth import CodeTruth, read_code_truth
 from verl_sdpo.rewards.code_verdict import NOT_THE_PROGRAMS, Verdict
 from verl_sdpo.rewards.outcome import is_truncated
-from verl_sdpo.sandbox import LocalSandbox, SandboxSettings, sandbox_for
+from verl_sdpo.sandbox import Sandbox, SandboxSettings, sandbox_for
 
 
 def compute_score(
@@ -76,7 +76,7 @@ def check_ground_truth(ground_truth: str, extra_info: Mapping[str, Any] | None =
     read_code_truth(ground_truth)
 
 
-def _outcomes(sandbox: LocalSandbox, code: str, truth: CodeTruth, *, stops: bool) -> Iterator[TestOutcome]:
+def _outcomes(sandbox: Sandbox, code: str, truth: CodeTruth, *, stops: bool) -> Iterator[TestOutcome]:
     for index in range(len(truth.tests)):
         outcome = run_test(sandbox, code, truth, index)
         yield outcome
@@ -86,7 +86,7 @@ def _outcomes(sandbox: LocalSandbox, code: str, truth: CodeTruth, *, stops: bool
             return
 
 
-def _sandbox(fields: Mapping[str, Any] | None) -> LocalSandbox:
+def _sandbox(fields: Mapping[str, Any] | None) -> Sandbox:
     return sandbox_for(_settings(tuple(sorted((name, _hashable(value)) for name, value in (fields or {}).items()))))
 
 

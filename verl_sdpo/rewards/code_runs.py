@@ -10,7 +10,7 @@ from verl_sdpo.rewards.code_compare import same_output, same_value
 from verl_sdpo.rewards.code_feedback import TestOutcome
 from verl_sdpo.rewards.code_truth import CodeTest, CodeTruth
 from verl_sdpo.rewards.code_verdict import Verdict
-from verl_sdpo.sandbox import ExecutionResult, Limits, LocalSandbox, Status
+from verl_sdpo.sandbox import ExecutionResult, Limits, Sandbox, Status
 
 _MIB = 2**20
 _DEFAULT_MEMORY_MIB = 1024.0
@@ -31,7 +31,7 @@ _VERDICTS = {
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
-def run_test(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
+def run_test(sandbox: Sandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
     """Runs a program under one test of a ground truth.
 
     Args:
@@ -56,7 +56,7 @@ def limits_of(truth: CodeTruth, test: CodeTest) -> Limits:
     )
 
 
-def _run_stdin(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
+def _run_stdin(sandbox: Sandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
     test = truth.tests[index]
     result = sandbox.run_script(code, test.input.encode(), limits_of(truth, test))
     if result.status != Status.FINISHED:
@@ -67,7 +67,7 @@ def _run_stdin(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int) -
     return TestOutcome(_checked(sandbox, truth, test, result.stdout), test, index, result.stdout)
 
 
-def _checked(sandbox: LocalSandbox, truth: CodeTruth, test: CodeTest, output: bytes) -> Verdict:
+def _checked(sandbox: Sandbox, truth: CodeTruth, test: CodeTest, output: bytes) -> Verdict:
     """What the dataset's checker says of an output.
 
     A checker may fail on nonsense, which is the program's fault; one that fails on the expected output is broken.
@@ -79,7 +79,7 @@ def _checked(sandbox: LocalSandbox, truth: CodeTruth, test: CodeTest, output: by
     return Verdict.WRONG_ANSWER if of_expected == Verdict.ACCEPTED else of_expected
 
 
-def _said_by_checker(sandbox: LocalSandbox, truth: CodeTruth, test: CodeTest, output: bytes) -> Verdict:
+def _said_by_checker(sandbox: Sandbox, truth: CodeTruth, test: CodeTest, output: bytes) -> Verdict:
     actual = output.decode("utf-8", "surrogateescape")
     files = {"input.txt": test.input, "expected.txt": test.output, "actual.txt": actual}
     num_bytes = len(test.input.encode()) + len(test.output.encode()) + len(output)
@@ -93,7 +93,7 @@ def _said_by_checker(sandbox: LocalSandbox, truth: CodeTruth, test: CodeTest, ou
     return _accepted_if(float(said.group()) > 0)
 
 
-def _run_function(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
+def _run_function(sandbox: Sandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
     test = truth.tests[index]
     result = sandbox.run_call(code, truth.setup, truth.function, test.input, limits_of(truth, test))
     if result.status != Status.FINISHED:
@@ -105,7 +105,7 @@ def _run_function(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int
     return TestOutcome(verdict, test, index, result.result)
 
 
-def _run_asserts(sandbox: LocalSandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
+def _run_asserts(sandbox: Sandbox, code: str, truth: CodeTruth, index: int) -> TestOutcome:
     test = truth.tests[index]
     served, tested = sandbox.run_asserts(code, truth.setup, truth.function, test.input, limits_of(truth, test))
     if Status.SANDBOX_ERROR in (served.status, tested.status):
@@ -140,7 +140,7 @@ def _accepted_if(is_right: bool) -> Verdict:
     return Verdict.ACCEPTED if is_right else Verdict.WRONG_ANSWER
 
 
-_RUNS: dict[str, Callable[[LocalSandbox, str, CodeTruth, int], TestOutcome]] = {
+_RUNS: dict[str, Callable[[Sandbox, str, CodeTruth, int], TestOutcome]] = {
     "stdin": _run_stdin,
     "function": _run_function,
     "asserts": _run_asserts,

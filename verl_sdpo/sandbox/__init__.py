@@ -21,6 +21,9 @@ is missing is a refusal):
     identity    another user id, where the caller is the superuser; else the caller's own without privileges
     sight       no other process, no network device, no shared memory: by namespaces
 
+With ``backend="sandbox_fusion"`` a server runs the programs, and only what is said of answers and verdicts holds: the
+rest is the server's (``verl_sdpo.sandbox.sandbox_fusion``).
+
 What is not covered:
     faults of the kernel or of Python that let a program past the system-call filter
     side channels: time, the load of processors, caches
@@ -29,12 +32,16 @@ What is not covered:
     a program may print what it likes: feedback made of it must be cleaned (``verl_sdpo.rewards`` does)
 """
 
+from collections.abc import Callable
 from functools import cache
 
+from verl_sdpo.sandbox.bubblewrap import BubblewrapSandbox
+from verl_sdpo.sandbox.interface import Sandbox
 from verl_sdpo.sandbox.layers import Layers, SandboxRefused
 from verl_sdpo.sandbox.limits import Limits
 from verl_sdpo.sandbox.local import LocalSandbox
 from verl_sdpo.sandbox.result import ExecutionResult, Status
+from verl_sdpo.sandbox.sandbox_fusion import FusionSandbox
 from verl_sdpo.sandbox.settings import SandboxSettings
 
 __all__ = [
@@ -42,12 +49,19 @@ __all__ = [
     "Layers",
     "Limits",
     "LocalSandbox",
+    "Sandbox",
     "SandboxRefused",
     "SandboxSettings",
     "Status",
     "run",
     "sandbox_for",
 ]
+
+_BACKENDS: dict[str, Callable[[SandboxSettings], Sandbox]] = {
+    "local": LocalSandbox,
+    "bubblewrap": BubblewrapSandbox,
+    "sandbox_fusion": FusionSandbox,
+}
 
 
 def run(
@@ -69,6 +83,6 @@ def run(
 
 
 @cache
-def sandbox_for(settings: SandboxSettings) -> LocalSandbox:
+def sandbox_for(settings: SandboxSettings) -> Sandbox:
     """The sandbox of this process with some settings: one, whoever asks."""
-    return LocalSandbox(settings)
+    return _BACKENDS[settings.backend](settings)

@@ -15,10 +15,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m verl_sdpo.sandbox", description=__doc__)
     parser.add_argument("command", choices=("doctor",))
     parser.add_argument("--require", nargs="*", default=["filesystem"], choices=REQUIRABLE, help="layers to insist on")
+    parser.add_argument("--backend", default="local", choices=("local", "bubblewrap"), help="what isolates them")
     options = parser.parse_args()
-    settings = SandboxSettings(required=tuple(options.require))
+    settings = SandboxSettings(options.backend, required=tuple(options.require))
     try:
-        told, is_sound = report(sandbox_for(settings), settings.packages)
+        told, is_sound = report(sandbox_for(settings), settings.warm_packages())
     except SandboxRefused as error:
         print(error, file=sys.stderr)
         return 2

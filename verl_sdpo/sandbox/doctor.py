@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from verl_sdpo.sandbox.interface import Sandbox
 from verl_sdpo.sandbox.limits import MIB, Limits
-from verl_sdpo.sandbox.local import LocalSandbox
 from verl_sdpo.sandbox.result import ExecutionResult, Status
 
 _LIMITS = Limits(cpu_seconds=0.2, idle_seconds=0.2, output_bytes=MIB, memory_mib=256)
@@ -64,7 +64,7 @@ def canaries(packages: tuple[str, ...]) -> Iterator[Canary]:
     yield Canary("writes no more output", "while True: print('x' * 9999)", _ends_by(Status.OUTPUT_LIMIT))
 
 
-def examine(sandbox: LocalSandbox, packages: tuple[str, ...]) -> list[Finding]:
+def examine(sandbox: Sandbox, packages: tuple[str, ...]) -> list[Finding]:
     """Runs all canaries.
 
     Raises:
@@ -80,7 +80,7 @@ def examine(sandbox: LocalSandbox, packages: tuple[str, ...]) -> list[Finding]:
     return findings
 
 
-def report(sandbox: LocalSandbox, packages: tuple[str, ...]) -> tuple[str, bool]:
+def report(sandbox: Sandbox, packages: tuple[str, ...]) -> tuple[str, bool]:
     """The table that ``doctor`` prints, and whether all is as wanted.
 
     Raises:

@@ -64,9 +64,14 @@ def _status(
         return Status.RUNTIME_ERROR, f"ended by {_signal_name(told['signal'])}"
     if told["exit_code"] == 0:
         return Status.FINISHED, ""
-    if _MEMORY_ERROR.match(stderr.rstrip(b"\n").rpartition(b"\n")[2]):
+    if is_memory_error(stderr):
         return Status.MEMORY_LIMIT, f"more than {limits.memory_mib:g} MiB of memory"
     return Status.RUNTIME_ERROR, "" if stderr.strip() else f"exit status {told['exit_code']}"
+
+
+def is_memory_error(stderr: bytes) -> bool:
+    """Whether standard error ends with a program's MemoryError, or one of numpy's kind."""
+    return _MEMORY_ERROR.match(stderr.rstrip(b"\n").rpartition(b"\n")[2]) is not None
 
 
 def _signal_name(number: int) -> str:

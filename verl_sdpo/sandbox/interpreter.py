@@ -6,12 +6,13 @@ import importlib.util
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -28,7 +29,7 @@ _GRACE_SECONDS = 0.5
 _READ_BYTES = 2**18
 # Programs are given an id that nothing else on the machine has; containers map few, so then the one of nobody.
 _FIRST_USER, _NOBODY = 1_879_048_192, 65_534
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     # The same order of sets, and so the same output, every time.
     "PYTHONHASHSEED": "0",
@@ -47,8 +48,21 @@ class InterpreterDied(Exception):
 class WarmInterpreter:
     """One interpreter, which runs one job at a time. Not for several threads at once."""
 
-    def __init__(self, packages: Sequence[str], *, use_namespaces: bool = True, use_landlock: bool = True) -> None:
+    def __init__(
+        self,
+        packages: Sequence[str],
+        *,
+        use_namespaces: bool = True,
+        use_landlock: bool = True,
+        wrap: Callable[[str], list[str]] = lambda scratch: [],
+    ) -> None:
         """Starts it.
+
+        Args:
+            packages: that programs may import.
+            use_namespaces: make namespaces, as far as the machine allows it.
+            use_landlock: put file rules on programs, as far as the machine has them.
+            wrap: the command that starts the interpreter's own, from the directory which must be writable in it.
 
         Raises:
             InterpreterDied: it did not start; the message says why.
@@ -60,16 +74,16 @@ class WarmInterpreter:
         self._number = 0
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-S", "-B", "-X", "utf8", str(INSIDE / "zygote.py")],
+                [*wrap(self._scratch), sys.executable, "-s", "-S", "-B", "-X", "utf8", str(INSIDE / "zygote.py")],
                 stdin=theirs,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
             )
         setting = {
-            "packages": _locations(packages),
+            "packages": locations(packages),
             "namespaces": use_namespaces,
             "landlock": use_landlock,
             "scratch": self._scratch,
@@ -86,6 +100,8 @@ class WarmInterpreter:
         try:
             self._control.send(json.dumps(setting).encode())
             data = self._control.recv(_MAX_MESSAGE)
+        except ConnectionError:
+            data = b""  # it has ended already
         except OSError as error:
             raise InterpreterDied(f"the sandbox's interpreter did not start: {error}") from error
         if not data:
@@ -100,7 +116,9 @@ class WarmInterpreter:
     def close(self) -> None:
         """Ends it and everything in it."""
         self._control.close()
-        self._process.kill()
+        # All that share its session: what stands between it and this process is to end too.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process.stderr.close()
         for entry in os.scandir(self._scratch):
@@ -165,7 +183,7 @@ class WarmInterpreter:
         return answer["ended"] if answer["number"] == self._number else None
 
 
-def _locations(packages: Sequence[str]) -> dict[str, str]:
+def locations(packages: Sequence[str]) -> dict[str, str]:
     """The directories that hold packages; those that are not installed are left out."""
     specs = {name: importlib.util.find_spec(name) for name in packages}
     return {name: str(Path(spec.origin).parents[1]) for name, spec in specs.items() if spec is not None and spec.origin}

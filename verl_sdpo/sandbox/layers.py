@@ -23,6 +23,8 @@ class Layers(NamedTuple):
     namespaces_error: str = ""
     # What runs programs in place of this machine.
     server: str = ""
+    # The namespaces are bubblewrap's.
+    by_bubblewrap: bool = False
 
     def in_force(self) -> frozenset[str]:
         """Names of the layers that can be required."""
@@ -37,9 +39,10 @@ class Layers(NamedTuple):
     def __str__(self) -> str:
         if self.server:
             return f"programs run at {self.server}, which isolates them"
+        by = " by bubblewrap" if self.by_bubblewrap else ""
         parts = [
             "system-call filter, limits, process of its own",
-            "namespaces (processes, network, files, IPC)" if self.namespaces else "NO namespaces",
+            f"namespaces{by} (processes, network, files, IPC)" if self.namespaces else "NO namespaces",
             f"Landlock {self.landlock}" if self.landlock else "NO Landlock",
             f"user {self.user}" if self.user is not None else "the caller's user without privileges",
         ]

@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from verl_sdpo.sandbox.interpreter import InterpreterDied, WarmInterpreter
 from verl_sdpo.sandbox.job import Part
+from verl_sdpo.sandbox.kept import Kept
 from verl_sdpo.sandbox.layers import Layers, SandboxRefused, check_layers, layers_from
 from verl_sdpo.sandbox.limits import Limits
 from verl_sdpo.sandbox.result import ExecutionResult, Status
@@ -20,7 +20,6 @@ from verl_sdpo.sandbox.settings import SandboxSettings
 from verl_sdpo.sandbox.slots import Slots
 
 _ATTEMPTS = 2
-_MAX_KEPT_BYTES = 64 * 2**20
 # The test code of a dataset compares large values itself, so it gets more than the program.
 _TESTER_FACTOR = 4.0
 
@@ -40,7 +39,7 @@ class LocalSandbox:
         self._layers: Layers | None = None
         self._refusal: SandboxRefused | None = None
         self._lock = threading.Lock()
-        self._kept = _Kept()
+        self._kept = Kept()
 
     def layers(self) -> Layers:
         """The layers in force, after a program was run under them.
@@ -68,12 +67,12 @@ class LocalSandbox:
             tried = first.run([Part("script", {"source": "print(1 + 1)"}, Limits())])[0]
         except InterpreterDied as error:
             raise SandboxRefused(f"programs cannot be isolated on this machine: {error}") from error
-        layers = layers_from({"namespaces_error": self._namespaces_error} | first.layers)
+        layers = self._layers_of(first)
         if tried.status != Status.FINISHED or tried.stdout != b"2\n":
             first.close()
             raise SandboxRefused(f"programs cannot be isolated on this machine: {tried.status}, {tried.reason}")
         self._idle.append(first)
-        check_layers(layers, self._settings.required)
+        check_layers(layers, self._settings.required_layers())
         return layers
 
     def run_script(self, source: str, stdin: bytes, limits: Limits) -> ExecutionResult:
@@ -164,47 +163,24 @@ class LocalSandbox:
             self._use_namespaces, self._namespaces_error = False, str(error)
             return self._new_interpreter()
 
+    def _layers_of(self, interpreter: WarmInterpreter) -> Layers:
+        return layers_from({"namespaces_error": self._namespaces_error} | interpreter.layers)
+
     def _new_interpreter(self) -> WarmInterpreter:
         """One more interpreter.
 
         Raises:
             InterpreterDied: it did not start, or has fewer layers than the first: e.g. too many namespaces are in use.
         """
-        interpreter = WarmInterpreter(self._settings.packages, use_namespaces=self._use_namespaces)
-        layers = layers_from(interpreter.layers)
+        interpreter = self._start_interpreter()
+        layers = self._layers_of(interpreter)
         if self._layers is not None and not layers.in_force() >= self._layers.in_force():
             interpreter.close()
             raise InterpreterDied(f"a sandbox interpreter has only these layers: {layers}; {layers.namespaces_error}")
         return interpreter
 
-
-class _Kept:
-    """Results of what was run lately: the same program and input need not run again. Bounded by the bytes it holds."""
-
-    def __init__(self) -> None:
-        self._results: OrderedDict[bytes, list[ExecutionResult]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: bytes) -> list[ExecutionResult] | None:
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-            return self._results.get(key)
-
-    def put(self, key: bytes, results: list[ExecutionResult]) -> None:
-        with self._lock:
-            if key in self._results:
-                return
-            self._results[key] = results
-            self._bytes += _size(results)
-            while self._bytes > _MAX_KEPT_BYTES:
-                self._bytes -= _size(self._results.popitem(last=False)[1])
-
-
-def _size(results: Sequence[ExecutionResult]) -> int:
-    # A result without output is some objects too.
-    return sum(len(result.stdout) + len(result.stderr) + len(result.result) + 500 for result in results)
+    def _start_interpreter(self) -> WarmInterpreter:
+        return WarmInterpreter(self._settings.warm_packages(), use_namespaces=self._use_namespaces)
 
 
 def _key(parts: Sequence[Part]) -> bytes:
