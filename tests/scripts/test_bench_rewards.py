@@ -67,7 +67,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(made):
-    """By what they say, up to the first number."""
+    """The numbers of all goals."""
     return made[1]["rows"]
 
 
