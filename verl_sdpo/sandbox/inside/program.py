@@ -67,6 +67,7 @@ def compiled(source: str) -> types.CodeType:
 def new_module(name: str) -> dict[str, Any]:
     """The namespace of a fresh module, which is found under its name and as ``__main__``."""
     module = types.ModuleType(name)
+    module.__file__ = FILE_NAME
     sys.modules[name] = sys.modules["__main__"] = module
     return module.__dict__
 
