@@ -29,17 +29,11 @@ class Confinement(NamedTuple):
     keeps_reading: bool = False
 
 
-def enter(confinement: Confinement, cpu_seconds: float, memory_bytes: int, file_bytes: int) -> None:
-    """Confines the calling process, for good; it has nothing of the caller's but its open descriptors.
-
-    Args:
-        confinement: the layers to put on.
-        cpu_seconds: of processor time; a backstop behind the watch that the parent keeps.
-        memory_bytes: of address space, all in all.
-        file_bytes: that it may write to one file.
+def give_up(confinement: Confinement) -> None:
+    """Puts on the layers that are the same for every program, for good.
 
     Raises:
-        OSError: a layer could not be put on: the program must not start.
+        OSError: a layer could not be put on: no program must start.
     """
     os.setsid()
     if confinement.user is not None:
@@ -47,12 +41,19 @@ def enter(confinement: Confinement, cpu_seconds: float, memory_bytes: int, file_
     _keep_capabilities(_MAY_READ_ALL if confinement.keeps_reading else 0)
     # After the change of the user, which would take it off.
     syscalls.prctl(_PR_SET_PDEATHSIG, _SIGKILL)
-    _limit(cpu_seconds, memory_bytes, file_bytes)
     syscalls.prctl(_PR_SET_DUMPABLE, 0)
     syscalls.prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if confinement.ruleset is not None:
         landlock.restrict(confinement.ruleset)
         os.close(confinement.ruleset)
+
+
+def restrict() -> None:
+    """Puts the system-call filter on, for good; after it, limits cannot be set any more.
+
+    Raises:
+        OSError: the kernel refused: the program must not start.
+    """
     seccomp.restrict(os.getpid())
 
 
@@ -74,7 +75,14 @@ def _keep_capabilities(kept: int) -> None:
     syscalls.call("capset", header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0))
 
 
-def _limit(cpu_seconds: float, memory_bytes: int, file_bytes: int) -> None:
+def limit(cpu_seconds: float, memory_bytes: int, file_bytes: int) -> None:
+    """Bounds what the calling process may use.
+
+    Args:
+        cpu_seconds: of processor time; a backstop behind the watch that the parent keeps.
+        memory_bytes: of address space, all in all.
+        file_bytes: that it may write to one file.
+    """
     seconds = math.ceil(cpu_seconds) + 1
     for name, soft, hard in (
         (resource.RLIMIT_CPU, seconds, seconds + 1),

@@ -8,7 +8,6 @@ with the descriptors that belong to it. When that socket closes, everything ends
 """
 
 import contextlib
-import fcntl
 import gc
 import json
 import os
@@ -23,17 +22,15 @@ from typing import Any
 import isolate
 import landlock
 import namespaces
-import roles
 import seccomp
 import syscalls
 import users
 import warm
 from child import Child
 from scratch import Scratch
+from spare import Spare
 
 _MAX_MESSAGE = 2**16
-# A child's descriptor of the file rules, above those of its role; gone before the program runs.
-_RULESET = max(roles.DESCRIPTORS.values()) + 1
 _MAX_DESCRIPTORS = 16
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 # At most this long between looks at a program's clocks and threads.
@@ -52,6 +49,7 @@ class Zygote:
     def __init__(self, control: socket.socket, setting: dict[str, Any]) -> None:
         self._control = control
         self._setting = setting
+        self._spare: Spare | None = None
         self.layers: dict[str, Any] = {"namespaces": False}
 
     def start(self) -> None:
@@ -124,45 +122,30 @@ class Zygote:
         limits = parts[0]["limits"]
         try:
             self._scratch.prepare(int(limits["file_bytes"]), int(limits["num_files"]))
-            children = [self._fork(part, descriptors) for part in parts]
+            children = [self._hand_over(part, descriptors) for part in parts]
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+        # For the next job, while this one runs.
+        self._spare = self._spare or self._new_spare()
         ended = self._watch(job["number"], children)
         self._control.send(json.dumps({"number": job["number"], "ended": ended}).encode())
 
-    def _fork(self, part: dict[str, Any], descriptors: list[int]) -> Child:
-        pid = os.fork()
-        if pid:
-            return Child(pid, part["limits"], self._processes)
-        phase = roles.DESCRIPTORS["phase"]
+    def _hand_over(self, part: dict[str, Any], descriptors: list[int]) -> Child:
+        """Gives a part of a job to the process that waits for one, or to a new one."""
+        spare, self._spare = self._spare or self._new_spare(), None
+        given = {name: descriptors[place] for name, place in part["descriptors"].items()}
         try:
-            self._arrange({name: descriptors[place] for name, place in part["descriptors"].items()})
-            self._confine(part["limits"])
-            roles.play(part["role"])
-        except BaseException as error:
-            os.write(phase, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
-        finally:
-            os._exit(121)
+            spare.give(part, given)
+        except OSError:
+            # It was killed from outside while it waited.
+            spare.discard()
+            spare = self._new_spare()
+            spare.give(part, given)
+        return Child(spare.pid, part["limits"], self._processes)
 
-    def _arrange(self, given: dict[str, int]) -> None:
-        """Puts the descriptors where the roles look for them, and closes all others, the supervisor's socket first."""
-        numbers = {roles.DESCRIPTORS[name]: _moved(descriptor) for name, descriptor in given.items()}
-        if self._confinement.ruleset is not None:
-            numbers[_RULESET] = _moved(self._confinement.ruleset)
-        for number in range(_RULESET + 1):
-            if number in numbers:
-                os.dup2(numbers[number], number)
-            else:
-                os.close(os.dup2(0, number))
-        syscalls.call("close_range", _RULESET + 1, 2**31 - 1, 0)
-
-    def _confine(self, limits: dict[str, float]) -> None:
-        os.chdir(self._scratch.path)
-        ruleset = None if self._confinement.ruleset is None else _RULESET
-        memory = self._warm_bytes + int(limits["memory_mib"] * 2**20)
-        confinement = self._confinement._replace(ruleset=ruleset)
-        isolate.enter(confinement, limits["cpu_seconds"], memory, int(limits["file_bytes"]))
+    def _new_spare(self) -> Spare:
+        return Spare(self._confinement, self._scratch.path, self._warm_bytes)
 
     def _watch(self, number: int, children: list[Child]) -> list[dict[str, Any]]:
         poll = select.poll()
@@ -196,11 +179,6 @@ class Zygote:
             for child in running.values():
                 child.kill("asked")
         return bool(data)
-
-
-def _moved(descriptor: int) -> int:
-    """A copy above all numbers that have a meaning."""
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100)
 
 
 def main() -> None:
