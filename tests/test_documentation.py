@@ -29,7 +29,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 # Written like names of modules.
 PARQUET_METADATA = {f"verl_sdpo.{name}" for name in ("schema_version", "source", "rows", "fingerprint")}
-METRIC = re.compile(r"self_distillation/\w+|data/(?:train|val)_\w+")
+METRIC = re.compile(r"self_distillation/\w+|data/(?:train|val)_\w+|reward/\w+_fraction")
 CONFIG_KEY = re.compile(
     r"(?<![\w./+])(?:actor_rollout_ref|algorithm|data|distillation|ray_kwargs|reward|trainer|transfer_queue)(?:\.\w+)+"
 )
@@ -147,12 +147,13 @@ def one_rollout():
 def logged_metrics():
     from verl_sdpo.trainer.row_report import RowReport
     from verl_sdpo.trainer.teacher_batch import build_teacher_batch
+    from verl_sdpo.watch.verdicts import verdict_metrics
     from verl_sdpo.worker.loss_adapter import _TOKEN_MEANS
 
     rollout = one_rollout() | {"privileged_context": None}
     names = set(build_teacher_batch([rollout], [[1]], RepromptConfig(), lambda _messages, _extra_info: [0]).metrics)
     names |= {name for split in ("train", "val") for name in RowReport(split, 1, 1, 1, 0, 1).metrics()}
-    names |= {f"self_distillation/{name}" for name in _TOKEN_MEANS}
+    names |= {f"self_distillation/{name}" for name in _TOKEN_MEANS} | set(verdict_metrics([]))
     for path in [*(ROOT / "verl_sdpo/trainer").glob("*.py"), *(ROOT / "verl_sdpo/worker").glob("*.py")]:
         literals = re.findall(r'"(?:\{PREFIX\}|self_distillation/)(\w+)"', path.read_text(encoding="utf-8"))
         names |= {f"self_distillation/{name}" for name in literals}

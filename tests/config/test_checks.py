@@ -93,6 +93,8 @@ ALWAYS_REFUSED = [
     ("trainer.max_time", 90, '"5h", "90m"'),
     ("trainer.max_generations", 0, "at least 1"),
     ("trainer.max_generations", 1.5, "at least 1"),
+    ("trainer.max_sandbox_error_fraction", 1.5, "to below 1, or null for any"),
+    ("trainer.max_bad_test_fraction", "1%", "to below 1, or null for any"),
     ("trainer.health_check_every", 0, "null for no warnings"),
     ("trainer.health_check_every", True, "null for no warnings"),
     ("trainer.best_checkpoint.mode", "highest", "max, min"),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows that cannot be scored end a run before it begins."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from verl_sdpo.config import row_checks
 from verl_sdpo.config.checks import ConfigError
 from verl_sdpo.config.row_checks import check_rows
 from verl_sdpo.rewards import reward_modules, score
+from verl_sdpo.sandbox import SandboxRefused
 
 OURS = "pkg://verl_sdpo.rewards"
 
@@ -231,3 +233,52 @@ def test_a_broken_row_ends_the_program_before_ray_starts(tmp_path):
     assert f"config error: data.train_files: {data}, row 0: data source 'sciknoweval'" in lines[0]
     assert "2 faults in 2 rows" in lines[-1]
     assert "ray" not in run.stderr.lower()
+
+
+CODE = {
+    "version": 1,
+    "kind": "stdin",
+    "tests": [{"input": "1 2", "output": "3", "is_public": True}],
+    "function": None,
+    "setup": "",
+    "time_limit": 2,
+    "memory_limit": None,
+    "checker": None,
+}
+
+
+def told_by_machine(monkeypatch, answer):
+    """The options that the reward of programs was asked about this machine with."""
+    asked = []
+    known = score._REWARDS["code"]
+    monkeypatch.setitem(score._REWARDS, "code", known._replace(check_machine=lambda o: asked.append(o) or answer()))
+    return asked
+
+
+def test_where_programs_are_to_be_run_this_machine_is_tried_once_with_the_runs_options(tmp_path, monkeypatch):
+    asked = told_by_machine(monkeypatch, lambda: "layers")
+    code, plain = row(json.dumps(CODE), "code/lcb"), row()
+    data = write(tmp_path / "a.parquet", [plain, code, code]), write(tmp_path / "b.parquet", [code])
+    settings = {"required": ["landlock"]}
+    layers, count = check_rows(config_of(*data, sandbox=settings, reveal_answer=True))
+    assert layers == "layers"
+    assert count.startswith("4 rows")
+    assert asked == [{"sandbox": settings}]
+
+
+def test_where_no_program_is_to_be_run_the_machine_is_left_alone(tmp_path, monkeypatch):
+    asked = told_by_machine(monkeypatch, lambda: "layers")
+    [note] = check_rows(config_of(write(tmp_path / "a.parquet", [row(), row("12", "gsm8k")])))
+    assert note.startswith("2 rows")
+    assert asked == []
+
+
+def test_a_machine_that_will_not_do_is_a_fault_beside_those_of_the_rows(tmp_path, monkeypatch):
+    def refuse():
+        raise SandboxRefused("no layer 'landlock'")
+
+    told_by_machine(monkeypatch, refuse)
+    data = write(tmp_path / "a.parquet", [row(json.dumps(CODE), "code"), row("Z")])
+    *of_rows, of_machine = faults_of(config_of(data))
+    assert "1 faults in 2 rows" in of_rows[-1]
+    assert of_machine == "responses to these rows cannot be scored on this machine: no layer 'landlock'"

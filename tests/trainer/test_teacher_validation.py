@@ -124,6 +124,7 @@ class FakeVerlTrainer:
                 feedback.append("" if knows else "It is 7.")
         self._maybe_log_val_generations(inputs=[""] * len(uids), outputs=outputs, scores=scores)
         infos = {"reward": scores, "acc": scores} | ({"feedback": feedback} if self.gives_feedback else {})
+        infos |= {"sandbox_error": self.unclear} if self.unclear else {}
         return self._val_metrics_update(["source"] * len(uids), uids, infos, [], expected_acc_counts={})
 
     def _maybe_log_val_generations(self, inputs, outputs, scores):
@@ -135,14 +136,14 @@ class FakeVerlTrainer:
 
 
 class Trainer(TeacherValidation, FakeVerlTrainer):
-    def __init__(self, is_wanted=True, gives_feedback=True):
+    def __init__(self, is_wanted=True, gives_feedback=True, unclear=()):
         self.config = OmegaConf.create(
             {
                 "trainer": {"validate_self_teacher": is_wanted},
                 "actor_rollout_ref": {"rollout": {"prompt_length": ROOM}},
             }
         )
-        self.gives_feedback = gives_feedback
+        self.gives_feedback, self.unclear = gives_feedback, list(unclear)
         self.self_distillation = SelfDistillationConfig()
         self.prompt_renderer = render
         self.tokenizer = types.SimpleNamespace(all_special_tokens=[])
@@ -165,6 +166,12 @@ def test_every_validation_starts_from_the_plain_questions():
 def test_rewards_without_feedback_leave_the_plain_question():
     metrics = Trainer(gives_feedback=False)._validate()
     assert metrics["val-self-teacher/source/acc/mean@1"] == 0.0
+
+
+def test_an_answer_without_a_verdict_is_asked_its_plain_question():
+    trainer = Trainer(unclear=[0.0, 1.0, 0.0])
+    trainer._validate()
+    assert trainer.logged[1] == ["7", "6", "7"]
 
 
 def test_by_default_verl_validates_once():

@@ -16,6 +16,7 @@ from verl_sdpo.config.self_distillation import KEY, SelfDistillationConfig
 from verl_sdpo.watch.best_checkpoint import MODES
 from verl_sdpo.watch.budget import Budget
 from verl_sdpo.watch.callbacks import find_callbacks
+from verl_sdpo.watch.verdicts import VerdictLimits
 
 SDPO = "sdpo"
 TRAINER_MODES = ("sync", "colocate_async", "separate_async")
@@ -75,6 +76,14 @@ def _watching_faults(config: DictConfig) -> list[str]:
     for max_time, max_generations in ((select("trainer.max_time"), None), (None, select("trainer.max_generations"))):
         try:
             Budget.parse(max_time, max_generations)
+        except ValueError as error:
+            faults.append(f"trainer.{error}")
+    for limit in (
+        {"sandbox_error": select("trainer.max_sandbox_error_fraction")},
+        {"bad_test": select("trainer.max_bad_test_fraction")},
+    ):
+        try:
+            VerdictLimits(**limit)
         except ValueError as error:
             faults.append(f"trainer.{error}")
     every = select("trainer.health_check_every")

@@ -4,7 +4,8 @@
 
 A row whose ground truth is broken stops a run in the step that scores it. Here each row of the training and validation
 files goes through the check of its reward (`verl_sdpo.rewards.check_row`), a small batch of rows at a time, and of the
-files only the columns that rewards get are read.
+files only the columns that rewards get are read. The rewards of the data sources that occur say whether this machine
+will do (`verl_sdpo.rewards.check_machine`): programs are not run where they cannot be isolated.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ _COLUMNS = (*_NEEDED, "extra_info")
 
 
 def check_rows(config: DictConfig) -> list[str]:
-    """Raise ConfigError if a row cannot be scored, or the reward function has an option that no reward has.
+    """Raise ConfigError if a row cannot be scored, here or at all, or the reward function has an unknown option.
 
     Returns:
         A line for what was checked, and for each thing that was not, with the reason.
     """
-    reason = _why_not(config)
+    reason, options = _why_not(config)
     if reason is not None:
         return [f"rows were not checked before the start: {reason}"]
     started, notes, findings = time.monotonic(), [], _Findings()
@@ -51,29 +52,34 @@ def check_rows(config: DictConfig) -> list[str]:
                 notes.append(f"{key}: rows of {path} were not checked before the start: {reason}")
             else:
                 _check_file(f"{key}: {path}", path, findings)
-    if findings.count:
-        raise ConfigError(findings.lines())
+    faults = findings.lines() if findings.count else []
+    try:
+        notes += rewards.check_machine(sorted(findings.sources), options)
+    except ValueError as error:
+        faults.append(f"responses to these rows cannot be scored on this machine: {error}")
+    if faults:
+        raise ConfigError(faults)
     seconds = time.monotonic() - started
     return [*notes, f"{findings.num_rows} rows can be scored (checked in {seconds:.1f} s)"]
 
 
-def _why_not(config: DictConfig) -> str | None:
-    """Why nothing is said about the rows of this run; None where our rewards score them."""
+def _why_not(config: DictConfig) -> tuple[str | None, dict[str, Any]]:
+    """Why nothing is said about the rows of this run, None where our rewards score them; and the rewards' options."""
     if (custom := OmegaConf.select(config, "data.custom_cls.path")) is not None:
-        return f"data.custom_cls.path={custom!r} may make other rows of the files"
+        return f"data.custom_cls.path={custom!r} may make other rows of the files", {}
     function = OmegaConf.select(config, FUNCTION)
     path = function.get("path") if function else None
     if path is None:
-        return f"{FUNCTION}.path is not set, and verl's own rewards have no check"
+        return f"{FUNCTION}.path is not set, and verl's own rewards have no check", {}
     if not _is_ours(path, function.get("name")):
-        return f"{FUNCTION}.path={path!r} is not a reward function of this package"
+        return f"{FUNCTION}.path={path!r} is not a reward function of this package", {}
     options = OmegaConf.to_container(function.get("reward_kwargs") or OmegaConf.create({}), resolve=True)
     try:
         rewards.load_reward_modules(options.pop("reward_modules", None) or ())
         rewards.check_options(options)
     except ValueError as error:
         raise ConfigError([f"{FUNCTION}.reward_kwargs: {error}"]) from error
-    return None
+    return None, options
 
 
 def _is_ours(path: str, name: str) -> bool:
@@ -120,6 +126,8 @@ class _Findings:
         self.num_rows = 0
         self.count = 0
         self.first: list[str] = []
+        # Of rows that can be scored.
+        self.sources: set[str] = set()
 
     def add(self, place: str, fault: object) -> None:
         self.count += 1
@@ -147,6 +155,8 @@ def _check_file(place: str, path: str, findings: _Findings) -> None:
                 findings.num_rows += 1
                 if (fault := _fault(row)) is not None:
                     findings.add(f"{place}, row {number}", fault)
+                else:
+                    findings.sources.add(row["data_source"])
     except (pa.ArrowException, OSError) as error:
         findings.add(place, f"cannot be read as parquet: {str(error).splitlines()[0]}")
 

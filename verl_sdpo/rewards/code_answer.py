@@ -6,6 +6,8 @@ The response's last block of Python is run in the sandbox, once for each test; w
 here, outside of it. See ``code_truth`` for what a test is, ``verl_sdpo.sandbox`` for what a program can do.
 """
 
+import logging
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,7 +18,13 @@ from verl_sdpo.rewards.code_runs import run_test
 from verl_sdpo.rewards.code_truth import CodeTruth, read_code_truth
 from verl_sdpo.rewards.code_verdict import NOT_THE_PROGRAMS, Verdict
 from verl_sdpo.rewards.outcome import is_truncated
-from verl_sdpo.sandbox import Sandbox, SandboxSettings, sandbox_for
+from verl_sdpo.sandbox import Layers, Sandbox, SandboxSettings, doctor, sandbox_for
+
+logger = logging.getLogger(__name__)
+
+_LOCK = threading.Lock()
+# Sandboxes that were found sound in this process, with their layers.
+_SOUND: dict[Sandbox, Layers] = {}
 
 
 def compute_score(
@@ -41,7 +49,8 @@ def compute_score(
 
     Returns:
         ``score``, ``acc``, ``feedback``, ``incorrect_format`` (1.0 where there is no code), ``timed_out``, and
-        ``sandbox_error`` and ``bad_test``, 1.0 where no verdict is possible and the program is not to blame.
+        ``sandbox_error`` and ``bad_test``, 1.0 where no verdict is possible and the program is not to blame: the
+        reason is logged.
 
     Raises:
         ValueError: the ground truth or an option is broken.
@@ -56,6 +65,8 @@ def compute_score(
     outcomes = list(_outcomes(_sandbox(sandbox), code, truth, stops=not dense_score))
     verdicts = {outcome.verdict for outcome in outcomes}
     if unclear := verdicts & NOT_THE_PROGRAMS:
+        reason = next(outcome.reason for outcome in outcomes if outcome.verdict in unclear)
+        logger.warning("no verdict on a program: %s: %s", ", ".join(sorted(unclear)), reason or "no reason is known")
         return {"score": 0.0} | {str(verdict): 1.0 for verdict in unclear}
     passed = sum(outcome.verdict == Verdict.ACCEPTED for outcome in outcomes)
     is_right = passed == len(truth.tests)
@@ -76,6 +87,24 @@ def check_ground_truth(ground_truth: str, extra_info: Mapping[str, Any] | None =
     read_code_truth(ground_truth)
 
 
+def check_machine(options: Mapping[str, Any]) -> str:
+    """Refuses a machine on which programs cannot be run, or not safely: before a run, and in each process that scores.
+
+    Args:
+        options: this reward's; ``sandbox`` is read.
+
+    Returns:
+        A line about what isolates programs here.
+
+    Raises:
+        ValueError: the options are broken, or (SandboxRefused) what a program could do here.
+    """
+    sandbox = _sandbox(options.get("sandbox"))
+    # Whoever only asks needs no interpreters that wait for programs.
+    sandbox.close()
+    return f"sandbox in force: {_SOUND[sandbox]}"
+
+
 def _outcomes(sandbox: Sandbox, code: str, truth: CodeTruth, *, stops: bool) -> Iterator[TestOutcome]:
     for index in range(len(truth.tests)):
         outcome = run_test(sandbox, code, truth, index)
@@ -87,7 +116,15 @@ def _outcomes(sandbox: Sandbox, code: str, truth: CodeTruth, *, stops: bool) -> 
 
 
 def _sandbox(fields: Mapping[str, Any] | None) -> Sandbox:
-    return sandbox_for(_settings(tuple(sorted((name, _hashable(value)) for name, value in (fields or {}).items()))))
+    settings = _settings(tuple(sorted((name, _hashable(value)) for name, value in (fields or {}).items())))
+    sandbox = sandbox_for(settings)
+    if sandbox not in _SOUND:
+        with _LOCK:
+            # Another thread may have been faster.
+            if sandbox not in _SOUND:
+                _SOUND[sandbox] = doctor.check_machine(sandbox, settings.warm_packages())
+                logger.info("sandbox in force: %s", _SOUND[sandbox])
+    return sandbox
 
 
 @lru_cache

@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# The last two say that there is no verdict, and that the response is not to blame.
+# The last two say that there is no verdict, and that the response is not to blame; the feedback may then say why,
+# for the log: training leaves such samples out.
 NO_VERDICT_FIELDS = ("sandbox_error", "bad_test")
 OUTCOME_FIELDS = ("score", "acc", "feedback", "incorrect_format", "truncated", "timed_out", *NO_VERDICT_FIELDS)
 _OPTIONAL_FIELDS = frozenset(OUTCOME_FIELDS) - {"score", "truncated"}

@@ -18,6 +18,7 @@ from verl_sdpo.sandbox import SandboxRefused
 
 RewardFunction = Callable[..., Mapping[str, Any]]
 TruthCheck = Callable[[Any, Mapping[str, Any] | None], object]
+MachineCheck = Callable[[Mapping[str, Any]], str]
 # Responses that `compute_score_async` scores at a time in one process. Rewards that wait for another process leave the
 # core to others, so that a few more than there are cores do not hurt.
 MAX_ASYNC_THREADS = max(8, os.cpu_count() or 1)
@@ -30,9 +31,12 @@ class _Reward(NamedTuple):
     function: RewardFunction
     options: frozenset[str]
     check: TruthCheck | None  # raises ValueError for a row that no response could be scored by
+    check_machine: MachineCheck | None  # raises ValueError where responses cannot be scored on this machine
 
 
-def _inspected(function: RewardFunction, check: TruthCheck | None = None) -> _Reward:
+def _inspected(
+    function: RewardFunction, check: TruthCheck | None = None, check_machine: MachineCheck | None = None
+) -> _Reward:
     if inspect.iscoroutinefunction(function):
         raise ValueError(
             f"reward function {function.__qualname__} is asynchronous: write it as a plain function, which "
@@ -44,11 +48,12 @@ def _inspected(function: RewardFunction, check: TruthCheck | None = None) -> _Re
             f"reward function {function.__qualname__} must take {', '.join(_POSITIONAL)} first, "
             f"then its options by name; it takes {', '.join(parameters)}"
         )
-    return _Reward(function, frozenset(parameters) - set(_POSITIONAL), check)
+    return _Reward(function, frozenset(parameters) - set(_POSITIONAL), check, check_machine)
 
 
 def _of_module(module: ModuleType) -> _Reward:
-    return _inspected(module.compute_score, getattr(module, "check_ground_truth", None))
+    hooks = [getattr(module, name, None) for name in ("check_ground_truth", "check_machine")]
+    return _inspected(module.compute_score, *hooks)
 
 
 _REWARDS: dict[str, _Reward] = {
@@ -150,12 +155,36 @@ def check_row(data_source: str, ground_truth: Any, extra_info: Mapping[str, Any]
         raise ValueError(f"data source {data_source!r}: {fault}; correct the row, or the check") from error
 
 
+def check_machine(data_sources: Iterable[str], options: Mapping[str, Any]) -> list[str]:
+    """Find out whether this machine can score responses to questions of these data sources.
+
+    Only rewards that need something of the machine are asked, e.g. the one that runs programs; each once.
+
+    Args:
+        data_sources: all of them known.
+        options: as ``compute_score`` gets them.
+
+    Returns:
+        A line from each reward that was asked.
+
+    Raises:
+        ValueError: what is missing.
+    """
+    checks = {reward.check_machine: reward for _, reward in map(_find, data_sources) if reward.check_machine}
+    return [
+        check({key: value for key, value in options.items() if key in reward.options})
+        for check, reward in checks.items()
+    ]
+
+
 def register_reward(name: str, check: TruthCheck | None = None) -> Callable[[RewardFunction], RewardFunction]:
     """Decorator that makes a function the reward of data source ``name`` and of all that start with ``name/``.
 
     The function takes ``(solution_str, ground_truth, extra_info=None)`` and its own options by name, and returns
-    ``score`` and any of ``acc``, ``feedback``, ``incorrect_format``, ``timed_out``. ``check(ground_truth, extra_info)``
-    raises ValueError for a row that cannot be scored; it is asked of every row before a run starts.
+    ``score`` and any of ``acc``, ``feedback``, ``incorrect_format``, ``timed_out``, ``sandbox_error``, ``bad_test``. A
+    sample with one of the last two above 0 is left out of training; its feedback may be the reason.
+    ``check(ground_truth, extra_info)`` raises ValueError for a row that cannot be scored; it is asked of every row
+    before a run starts.
 
     Each process that scores must run the registration: put it in a file that the option ``reward_modules`` names, or in
     the one that ``reward.custom_reward_function.path`` names and import ``compute_score`` there.

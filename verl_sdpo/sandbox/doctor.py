@@ -4,10 +4,11 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from verl_sdpo.sandbox.interface import Sandbox
+from verl_sdpo.sandbox.layers import Layers, SandboxRefused
 from verl_sdpo.sandbox.limits import MIB, Limits
 from verl_sdpo.sandbox.result import ExecutionResult, Status
 
@@ -70,14 +71,47 @@ def examine(sandbox: Sandbox, packages: tuple[str, ...]) -> list[Finding]:
     Raises:
         SandboxRefused: no program can be run under the settings.
     """
+    return _examine(sandbox, list(canaries(packages)))
+
+
+def _examine(sandbox: Sandbox, chosen: Sequence[Canary]) -> list[Finding]:
     sandbox.layers()
     findings = []
-    for canary in canaries(packages):
+    for canary in chosen:
         result = sandbox.run_script(canary.source, b"1 2\n", _LIMITS)
         last = result.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         told = result.reason or last or result.stdout[:60].decode("utf-8", "replace").strip()
         findings.append(Finding(canary.name, canary.is_as_wanted(result), f"{result.status}: {told}"[:90]))
     return findings
+
+
+def check_machine(sandbox: Sandbox, packages: tuple[str, ...]) -> Layers:
+    """Refuses a machine on which a canary does not come out as wanted.
+
+    One that fails is run once more: their limits are fractions of a second, which a busy machine may use up.
+
+    A server that runs programs isolates them in its own way: it is only asked whether it runs any.
+
+    Returns:
+        The layers in force.
+
+    Raises:
+        SandboxRefused: which canaries failed and what came of them, or that no program can be run.
+    """
+    layers = sandbox.layers()
+    if layers.server:
+        return layers
+    failed = {finding.name for finding in examine(sandbox, packages) if not finding.is_as_wanted}
+    # Another text: of the same program the sandbox has kept what came of it.
+    again = [canary._replace(source=f"{canary.source}\n") for canary in canaries(packages) if canary.name in failed]
+    faults = [finding for finding in _examine(sandbox, again) if not finding.is_as_wanted]
+    if faults:
+        told = "; ".join(f"{finding.name!r} came out as {finding.told!r}" for finding in faults)
+        raise SandboxRefused(
+            f"the sandbox is not sound on this machine: {told}. In force: {layers}. See python -m "
+            "verl_sdpo.sandbox doctor"
+        )
+    return layers
 
 
 def report(sandbox: Sandbox, packages: tuple[str, ...]) -> tuple[str, bool]:

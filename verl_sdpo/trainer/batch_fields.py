@@ -20,6 +20,7 @@ from transfer_queue import KVBatchMeta
 from verl_sdpo.trainer.advantage_estimator import Evidence
 from verl_sdpo.trainer.teacher_batch import TeacherBatch
 from verl_sdpo.trainer.teacher_generation import GeneratedSample
+from verl_sdpo.watch.verdicts import Judged, judged
 
 # `extra_fields` carries what the reward function returned besides the score; the last two are columns of the dataset.
 _FIELDS = [
@@ -37,6 +38,8 @@ _FIELDS = [
 _STUDENT_PROMPT = "student_prompt"
 # Rows of samples without a target, which nobody reads: TransferQueue's rows must not be empty.
 _NO_TEACHER_INPUT = [0]
+# In the tag of a sample that `leave_out` has left out: it was generated, while verl's padding was not.
+_IS_LEFT_OUT = "is_left_out"
 
 
 def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, Any]], list[list[int]], list[list[int]]]:
@@ -72,6 +75,45 @@ def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, An
             }
         )
     return rollouts, prompt_ids, response_ids
+
+
+def read_judged(batch: KVBatchMeta) -> list[Judged | None]:
+    """Of each of the batch's samples what its reward says about a verdict; None for padding."""
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["uid", "extra_fields"])
+    has_info = "extra_fields" in data.keys()  # noqa: SIM118
+    extra_fields = _plain(data["extra_fields"]) if has_info else [None] * len(batch)
+    rows = zip(_plain(data["uid"]), extra_fields, batch.tags, strict=True)
+    return [
+        None if tag.get("is_padding", False) else judged(str(uid), (fields or {}).get("reward_extra_info"))
+        for uid, fields, tag in rows
+    ]
+
+
+def leave_out(batch: KVBatchMeta, rows: Sequence[int]) -> KVBatchMeta:
+    """The batch in which some samples are to verl and to us what verl's padding is: there, and without influence.
+
+    No token of theirs counts (`response_mask` and `loss_mask`, jagged `(bsz, R)`, are 0), they are no members of their
+    question's group (`uid` is their own key), and their tags have `is_padding`. Their words and scores stay.
+    """
+    if not rows:
+        return batch
+    keys = [batch.keys[row] for row in rows]
+    data = tq.kv_batch_get(keys=keys, partition_id=batch.partition_id, select_fields=["response_mask"])
+    zeros = [torch.zeros_like(mask) for mask in data["response_mask"].unbind()]
+    nested = torch.nested.as_nested_tensor(zeros, layout=torch.jagged)
+    fields = TensorDict(
+        {"uid": NonTensorStack(*keys), "response_mask": nested, "loss_mask": nested.clone()}, batch_size=len(keys)
+    )
+    tags = list(batch.tags)
+    for row in rows:
+        tags[row] = tags[row] | {"is_padding": True, _IS_LEFT_OUT: True}
+    tq.kv_batch_put(keys=keys, partition_id=batch.partition_id, fields=fields, tags=[tags[row] for row in rows])
+    return dataclasses.replace(batch, tags=tags)
+
+
+def num_generated(batch: KVBatchMeta) -> int:
+    """Samples that the rollout made: all but verl's padding."""
+    return sum(bool(tag.get(_IS_LEFT_OUT, not tag.get("is_padding", False))) for tag in batch.tags)
 
 
 def write_teacher_inputs(batch: KVBatchMeta, teacher_batch: TeacherBatch) -> KVBatchMeta:

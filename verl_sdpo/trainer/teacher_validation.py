@@ -16,6 +16,7 @@ import numpy as np
 from verl_sdpo.algorithm.reprompt import plan_reprompts
 from verl_sdpo.algorithm.reprompt_config import RepromptConfig
 from verl_sdpo.trainer.teacher_batch import RenderPrompt, fit_reprompt
+from verl_sdpo.watch.verdicts import judged
 
 # What stands for `val-core` in the names of verl's metrics.
 PREFIX = "val-self-teacher"
@@ -62,6 +63,10 @@ class TeacherValidation:
             feedback = reward_extra_infos_dict.get("feedback") or [None] * len(sample_uids)
             for answer, uid, text in zip(self._answers, sample_uids, feedback, strict=True):
                 answer |= {"uid": str(uid), "feedback": None if text is None else str(text)}
+            for index, answer in enumerate(self._answers):
+                info = {name: values[index] for name, values in reward_extra_infos_dict.items()}
+                # Of an answer without a verdict nothing is to be shown: it is asked its plain question.
+                answer["is_padding"] = bool(judged(answer["uid"], info).kinds)
         return super()._val_metrics_update(data_sources, sample_uids, reward_extra_infos_dict, *args, **kwargs)
 
 

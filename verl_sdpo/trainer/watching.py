@@ -18,7 +18,7 @@ from typing import Any
 from omegaconf import DictConfig
 from transfer_queue import KVBatchMeta
 
-from verl_sdpo.trainer.batch_fields import read_rollouts
+from verl_sdpo.trainer.batch_fields import num_generated, read_rollouts
 from verl_sdpo.watch.best_checkpoint import BestCheckpoint, unlink_shared
 from verl_sdpo.watch.budget import Budget
 from verl_sdpo.watch.callbacks import (
@@ -103,7 +103,7 @@ class Watching:
     def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> KVBatchMeta:
         self._step_started = time.monotonic()
         batch = super().step(metrics, timing_raw)
-        self._step_generations = sum(not tag.get("is_padding", False) for tag in batch.tags)
+        self._step_generations = num_generated(batch)
         return batch
 
     def _balance_batch(self, batch: KVBatchMeta, *args: Any, **kwargs: Any) -> KVBatchMeta:
