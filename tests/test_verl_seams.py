@@ -55,6 +55,12 @@ SIGNATURES = [
         "src cache_dir filelock verbose always_recopy use_shm",
         "sdpo_trainers fetches an external teacher with it",
     ),
+    (
+        "utils/reward_score/sandbox_fusion/utils.py",
+        "call_sandbox_api",
+        "sandbox_fusion_url code stdin compile_timeout run_timeout memory_limit_mb language",
+        "sandbox_fusion sends programs with it",
+    ),
     ("utils/config.py", "omega_conf_to_dataclass", "config dataclass_type", "trainer and worker call it"),
     ("utils/device.py", "auto_set_device", "config", "main_sdpo calls it"),
     (PLATFORM, "get_platform", "", "main_sdpo asks it"),
