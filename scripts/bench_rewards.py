@@ -72,7 +72,9 @@ def machine() -> dict[str, Any]:
         SandboxRefused: it cannot run anything here.
     """
     with fresh_sandbox() as sandbox:
-        failed = [finding for finding in examine(sandbox, SandboxSettings().warm_packages()) if not finding.is_as_wanted]
+        failed = [
+            finding for finding in examine(sandbox, SandboxSettings().warm_packages()) if not finding.is_as_wanted
+        ]
         layers = str(sandbox.layers())
     if failed:
         sys.exit(f"the sandbox is not sound on this machine: {failed}")

@@ -309,3 +309,29 @@ def test_a_later_interpreter_with_fewer_layers_runs_nothing(monkeypatch):
     result = own.run_script("print(1)", b"", LIMITS)
     assert (result.status, result.stdout) == (Status.SANDBOX_ERROR, b"")
     assert "only these layers" in result.reason
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_whatever_waits_may_be_killed_and_no_program_gets_anothers_orders(which):
+    """Killed one after the other while idle: the interpreter, its world's first process, the template, the spare."""
+    own = LocalSandbox(SandboxSettings(num_slots=1))
+    assert own.run_script("print(0)", b"", LIMITS).stdout == b"0\n"
+    idle = [own._idle[0]._process.pid, *descendants(own._idle[0]._process.pid)]
+    assert len(idle) >= 3
+    os.kill(idle[which % len(idle)], signal.SIGKILL)
+    time.sleep(0.1)
+    for number in range(1, 6):
+        result = own.run_script(f"print({number})", b"", LIMITS)
+        assert (result.status, result.stdout) == (Status.FINISHED, b"%d\n" % number)
+    own.close()
+
+
+def test_addresses_are_the_same_whatever_was_run_before():
+    own = LocalSandbox(SandboxSettings(num_slots=1))
+    source = "import threading\nprint(id([]), id('a b'), hash(object()), threading.get_ident())"
+    told = set()
+    for number in range(6):
+        own.run_script(f"x = list(range({number} * 1000))\nprint(x)", b"1" * number, LIMITS)
+        told.add(own.run_script(source, b"", Limits(cpu_seconds=5 + number)).stdout)
+    own.close()
+    assert len(told) == 1

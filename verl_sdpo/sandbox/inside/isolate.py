@@ -30,7 +30,7 @@ class Confinement(NamedTuple):
 
 
 def give_up(confinement: Confinement) -> None:
-    """Puts on the layers that are the same for every program, for good.
+    """Puts on the layers that are the same for every program, for good; copies of the process have them too.
 
     Raises:
         OSError: a layer could not be put on: no program must start.

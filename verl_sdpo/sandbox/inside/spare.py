@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that waits for a program: confined as far as it can be before it is known what it will run.
 
-It is forked while the program before it runs, which takes that time off its own run.
+It is made while the program before it runs, which takes that time off its own run.
 """
 
 import contextlib
 import fcntl
 import json
 import os
+import signal
 import socket
 from typing import Any
 
@@ -17,31 +18,24 @@ import roles
 import syscalls
 
 _MAX_MESSAGE = 2**16
-# Above the descriptors that have a meaning to the roles; gone before the program runs.
-_CHANNEL = max(roles.DESCRIPTORS.values()) + 1
-_RULESET = _CHANNEL + 1
+_PR_SET_PDEATHSIG = 1
+# The exit status of a process that could not do its part.
+FAILED = 121
+# One for each process that a job may have, and as many for the next job: of two processes at one socket, which are
+# quick and slow to start, the wrong one could read the orders.
+PROCESSES_OF_A_JOB = 2
+CHANNELS = range(2 * PROCESSES_OF_A_JOB)
+# The first descriptor above those that have a meaning to the roles; what is there is gone before the program runs.
+_FIRST = max(roles.DESCRIPTORS.values()) + 1
 
 
 class Spare:
     """The interpreter's side of such a process."""
 
-    def __init__(self, confinement: isolate.Confinement, folder: str, warm_bytes: int) -> None:
-        """Forks it.
-
-        Args:
-            confinement: the layers that it puts on.
-            folder: where the program will run.
-            warm_bytes: address space that the interpreter has, beyond which the program's is limited.
-        """
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid = os.fork()
-        if self.pid:
-            theirs.close()
-            return
-        try:
-            _Waiting(confinement, folder, warm_bytes).live(theirs.fileno())
-        finally:
-            os._exit(121)
+    def __init__(self, pid: int, channel: socket.socket) -> None:
+        """A child of the caller's, and the socket at whose other end it waits."""
+        self.pid = pid
+        self._channel = channel
 
     def give(self, part: dict[str, Any], descriptors: dict[str, int]) -> None:
         """Says what to run, with which descriptors; from here on it is a program's process.
@@ -51,34 +45,33 @@ class Spare:
         """
         message = json.dumps(part | {"descriptors": list(descriptors)}).encode()
         socket.send_fds(self._channel, [message], list(descriptors.values()))
-        self._channel.close()
-
-    def discard(self) -> None:
-        """Waits for a process that is gone."""
-        self._channel.close()
-        os.waitpid(self.pid, 0)
 
 
-class _Waiting:
+class Waiting:
     """The process's own side."""
 
-    def __init__(self, confinement: isolate.Confinement, folder: str, warm_bytes: int) -> None:
-        self._confinement = confinement
+    def __init__(self, folder: str, warm_bytes: int) -> None:
+        """What all such processes know; see ``Template``."""
         self._folder = folder
         self._warm_bytes = warm_bytes
 
     def live(self, channel: int) -> None:
         """Waits for its orders and plays its role. Does not return."""
-        self._close_all_but(channel)
-        ruleset = None if self._confinement.ruleset is None else _RULESET
-        isolate.give_up(self._confinement._replace(ruleset=ruleset))
-        with socket.socket(fileno=_CHANNEL) as orders:
+        try:
+            self._live(channel)
+        finally:
+            os._exit(FAILED)
+
+    def _live(self, channel: int) -> None:
+        syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with socket.socket(fileno=channel) as orders:
             data, descriptors, _, _ = socket.recv_fds(orders, _MAX_MESSAGE, len(roles.DESCRIPTORS))
         if not data:
             os._exit(0)
         part = json.loads(data)
         _arrange(dict(zip(part["descriptors"], descriptors, strict=True)))
         try:
+            os.setsid()
             # Only now: a program's directory may be a new one for each.
             os.chdir(self._folder)
             limits = part["limits"]
@@ -89,35 +82,30 @@ class _Waiting:
         except BaseException as error:
             os.write(roles.DESCRIPTORS["phase"], f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
 
-    def _close_all_but(self, channel: int) -> None:
-        """The supervisor's socket first of all."""
-        kept = {_CHANNEL: _moved(channel)}
-        if self._confinement.ruleset is not None:
-            kept[_RULESET] = _moved(self._confinement.ruleset)
-        for number in range(_RULESET + 1):
-            if number in kept:
-                os.dup2(kept[number], number)
-            else:
-                _close(number)
-        syscalls.call("close_range", _RULESET + 1, 2**31 - 1, 0)
+
+def close_all_but(descriptors: list[int]) -> list[int]:
+    """Closes all descriptors but some, the supervisor's socket first of all; returns their new numbers."""
+    moved = [_moved(descriptor) for descriptor in descriptors]
+    kept = [os.dup2(descriptor, _FIRST + place) for place, descriptor in enumerate(moved)]
+    _keep_only(set(kept), _FIRST + len(kept))
+    return kept
 
 
 def _arrange(given: dict[str, int]) -> None:
-    """Puts descriptors where the roles look for them."""
-    numbers = {roles.DESCRIPTORS[name]: _moved(descriptor) for name, descriptor in given.items()}
-    for number in range(_RULESET + 1):
-        if number in numbers:
-            os.dup2(numbers[number], number)
-        else:
-            _close(number)
-    syscalls.call("close_range", _RULESET + 1, 2**31 - 1, 0)
+    """Puts descriptors where the roles look for them, and closes all others."""
+    moved = {roles.DESCRIPTORS[name]: _moved(descriptor) for name, descriptor in given.items()}
+    for number, descriptor in moved.items():
+        os.dup2(descriptor, number)
+    _keep_only(set(moved), _FIRST)
+
+
+def _keep_only(kept: set[int], end: int) -> None:
+    for number in set(range(end)) - kept:
+        with contextlib.suppress(OSError):
+            os.close(number)
+    syscalls.call("close_range", end, 2**31 - 1, 0)
 
 
 def _moved(descriptor: int) -> int:
     """A copy above all numbers that have a meaning."""
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100)
-
-
-def _close(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(descriptor)

@@ -3,8 +3,10 @@
 """Linux system calls that Python has no function for, by number and by name."""
 
 import ctypes
+import functools
 import os
 import platform
+from collections.abc import Callable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -186,6 +188,11 @@ def call(name: str, *arguments: int | bytes | ctypes.Array | None) -> int:
         problem = ctypes.get_errno()
         raise OSError(problem, f"{name}: {os.strerror(problem)}")
     return returned
+
+
+def prepared(name: str, *arguments: int) -> Callable[[], int]:
+    """A system call with its arguments, to be made later; what it returns is the kernel's word, -1 for an error."""
+    return functools.partial(_LIBC.syscall, *(ctypes.c_long(value) for value in (number(name), *arguments)))
 
 
 def prctl(option: int, *arguments: int) -> int:

@@ -28,7 +28,8 @@ import users
 import warm
 from child import Child
 from scratch import Scratch
-from spare import Spare
+from spare import FAILED, PROCESSES_OF_A_JOB, Spare
+from template import Template
 
 _MAX_MESSAGE = 2**16
 _MAX_DESCRIPTORS = 16
@@ -82,6 +83,7 @@ class Zygote:
         gc.collect()
         gc.freeze()
         gc.disable()
+        self._template = self._new_template()
 
     def _enter_namespaces(self, readable: list[str]) -> bool:
         if self._setting["namespaces"]:
@@ -118,34 +120,47 @@ class Zygote:
                 self._run(message, descriptors)
 
     def _run(self, job: dict[str, Any], descriptors: list[int]) -> None:
-        parts = job["parts"]
+        parts, number = job["parts"], job["number"]
         limits = parts[0]["limits"]
         try:
             self._scratch.prepare(int(limits["file_bytes"]), int(limits["num_files"]))
-            children = [self._hand_over(part, descriptors) for part in parts]
+            children = [self._hand_over(number, place, part, descriptors) for place, part in enumerate(parts)]
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         # For the next job, while this one runs.
-        self._spare = self._spare or self._new_spare()
-        ended = self._watch(job["number"], children)
-        self._control.send(json.dumps({"number": job["number"], "ended": ended}).encode())
+        self._spare = self._spare or self._new_spare(number + 1, 0)
+        ended = self._watch(number, children)
+        if any(_is_unread(each) for each in ended):
+            self._renew_template()
+        self._control.send(json.dumps({"number": number, "ended": ended}).encode())
 
-    def _hand_over(self, part: dict[str, Any], descriptors: list[int]) -> Child:
+    def _hand_over(self, job: int, place: int, part: dict[str, Any], descriptors: list[int]) -> Child:
         """Gives a part of a job to the process that waits for one, or to a new one."""
-        spare, self._spare = self._spare or self._new_spare(), None
-        given = {name: descriptors[place] for name, place in part["descriptors"].items()}
-        try:
-            spare.give(part, given)
-        except OSError:
-            # It was killed from outside while it waited.
-            spare.discard()
-            spare = self._new_spare()
-            spare.give(part, given)
+        spare, self._spare = (self._spare if place == 0 else None) or self._new_spare(job, place), None
+        given = {name: descriptors[index] for name, index in part["descriptors"].items()}
+        spare.give(part, given)
         return Child(spare.pid, part["limits"], self._processes)
 
-    def _new_spare(self) -> Spare:
-        return Spare(self._confinement, self._scratch.path, self._warm_bytes)
+    def _new_spare(self, job: int, place: int) -> Spare:
+        """A process for a part of a job; where the template was killed from outside, of a new template."""
+        channel = job % 2 * PROCESSES_OF_A_JOB + place
+        try:
+            return self._template.copy(channel)
+        except OSError:
+            self._renew_template()
+            return self._template.copy(channel)
+
+    def _renew_template(self) -> None:
+        """Another template, whose processes wait at other sockets: orders that nobody read must not be read later."""
+        self._template.discard()
+        if self._spare is not None:
+            os.waitpid(self._spare.pid, 0)
+            self._spare = None
+        self._template = self._new_template()
+
+    def _new_template(self) -> Template:
+        return Template(self._confinement, self._scratch.path, self._warm_bytes)
 
     def _watch(self, number: int, children: list[Child]) -> list[dict[str, Any]]:
         poll = select.poll()
@@ -179,6 +194,12 @@ class Zygote:
             for child in running.values():
                 child.kill("asked")
         return bool(data)
+
+
+def _is_unread(ended: dict[str, Any]) -> bool:
+    """Whether a process may have ended before it read its orders: killed from outside, or by an error of ours."""
+    was_killed = ended["signal"] == signal.SIGKILL and not ended["killed_for"]
+    return was_killed or ended["exit_code"] == FAILED
 
 
 def main() -> None:
