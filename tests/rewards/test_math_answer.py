@@ -1,6 +1,7 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
 import concurrent.futures
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from verl_sdpo.rewards import compute_score
 from verl_sdpo.rewards.math_answer import ANSWER_FORMS
+from verl_sdpo.rewards.math_expression import are_equal_expressions
 
 EQUAL = [  # ground truth, answer
     ("5", "5"),
@@ -110,6 +112,9 @@ EQUAL = [  # ground truth, answer
     (r"\text{Monday}", r"\textbf{Monday}"),
     ("0", "0.0"),
     ("007", "7"),
+    ("2^{100}", "1267650600228229401496703205376"),
+    ("10^{30}-1", "9" * 30),
+    ("10^{2008}-1", "-1+10^{2008}"),
 ]
 UNEQUAL = [  # ground truth, answer
     ("5", "6"),
@@ -181,6 +186,10 @@ UNEQUAL = [  # ground truth, answer
     ("1,1,2", "1,2,2"),
     (r"\infty", r"-\infty"),
     ("a", "b"),
+    ("2^{100}", "2^{100}+1"),
+    ("10^{2008}-1", "10^{2008}"),
+    (r"\frac{2^{99}-1}{2^{99}}", "1"),
+    ("99!", "99!-1"),
 ]
 
 
@@ -234,6 +243,13 @@ def test_the_last_answer_in_the_first_accepted_form_counts(solution, forms, is_r
     assert score(solution, "34", answer_forms=forms)["score"] == float(is_right)
 
 
+def test_a_long_answer_is_read_whole():
+    numbers = ", ".join(map(str, range(100, 140)))
+    assert boxed(numbers, numbers.replace(",", r",\ "))["score"] == 1.0
+    assert boxed(numbers.replace("139", "138"), numbers)["score"] == 0.0
+    assert boxed("x" + "+1" * 90, "x+90")["score"] == 1.0
+
+
 def test_feedback_says_what_was_read_and_keeps_the_right_answer_to_itself():
     outcome = boxed("35", "34")
     assert (outcome["feedback"], outcome["incorrect_format"]) == ("Your answer '35' is incorrect.", 0.0)
@@ -271,10 +287,14 @@ def test_an_unknown_answer_form_is_an_error(forms):
 
 
 def test_threads_agree_with_the_main_thread():
-    jobs = [(f"\\boxed{{{answer}}}", truth) for truth, answer in [*EQUAL, *UNEQUAL]] * 3
+    jobs = [(f"\\boxed{{{answer}}}", truth) for truth, answer in [*EQUAL, *UNEQUAL]]
+    # What is kept of an expression would be the first caller's answer for all.
+    are_equal_expressions.cache_clear()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        in_threads = list(pool.map(lambda job: score(*job), jobs))
-    assert in_threads == [score(*job) for job in jobs]
+        in_threads = list(pool.map(lambda job: score(*job), jobs * 3))
+    are_equal_expressions.cache_clear()
+    assert in_threads == [score(*job) for job in jobs] * 3
+    assert [result["score"] for result in in_threads[: len(jobs)]] == [1.0] * len(EQUAL) + [0.0] * len(UNEQUAL)
 
 
 HOSTILE = [
@@ -282,14 +302,41 @@ HOSTILE = [
     "\\exp(\\exp(\\exp(100)))", "e^{e^{e^{100}}}", "(10^9)!", "99!!!!", "\\binom{10^9}{5}", "\\int_0^1 x dx",
     "\\sum_{i=1}^{10^9} i", "(x+y+z)^{2000}", "(" * 400 + "x" + ")" * 400, "{" * 400 + "}" * 400, "\\frac" * 150, "1/0",
     "\\sqrt{" * 100 + "}" * 100, "\\frac{1}{0}", "9" * 900, "1," * 400, "[" * 900, "\\sinh(\\sinh(\\sinh(99)))",
+    "9^{9^{9^9}}", "\\exp(9^{20000})", "\\sin(\\exp(999999))", "\\sin(\\exp(9^{9}))",
+    "\\lfloor\\exp(9999999)\\rfloor",
+    "\\sqrt{9^{9999}+1}", "\\sqrt{2^{19999}-1}",
+    "\\sqrt{9^{4000}+1}+\\sqrt{9^{4}+7}", "(2^{19999}-1)^{\\frac{1}{2}}",
+    "\\sin(e^{1/0.0000001})",
+    "\\sin(e^{\\pi\\pi\\pi\\pi\\pi\\pi\\pi\\pi\\pi\\pi\\pi\\pi\\pi})",
+    "\\lfloor e^{xyzabcxyzabcxyz} \\rfloor",
+    "\\binom{999}{500}^{20000}", "\\sin(" + "9" * 40 + "^{20000})", "\\sqrt{\\binom{999}{500}^{90}+1}", "99!^{19999}", "\\binom{999}{500}=12",
 ]  # fmt: skip
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("answer", HOSTILE)
 def test_costly_answers_are_wrong_at_once(answer):
-    for truth in ("\\frac{x}{2}", "(1, 2)", "34"):
+    started = time.process_time()
+    for truth in ("\\frac{x}{2}", "(1, 2)", "34", "2+\\sqrt{3}", "x=1", "\\sqrt{y}+3=e"):
         assert boxed(answer, truth)["score"] == 0.0
+    # Seconds of processor time; reading takes a tenth, or one where math-verify is loaded first.
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "2^{2013}+1", "10^{2008}-1", "2^{2013}\\cdot 3^{2}", "2^{500}\\sqrt{3}", "(\\frac{\\sqrt{2}}{2})^{500}",
+        "x^{100}+1",
+        "e^{-x/2}\\sin(x)", "e^{i\\pi/3}+1", "\\exp(-x^2)/2", "\\cosh(2x)", "\\frac{n(n+1)}{2}",
+        "2^{\\frac{n(n-1)(n-2)}{6}}",
+        "x^{0.5}+1", "(x+1)^{\\frac{1}{3}}", "\\sin(10^{100})", "99!+1",
+        "\\frac{\\binom{49}{6}}{7}", "e^{1.5}+1",
+    ],
+)  # fmt: skip
+def test_answers_as_datasets_have_them_are_within_the_bounds(answer):
+    assert boxed(f"0 + {answer}", answer)["score"] == 1.0
+    assert boxed(f"2 ({answer})", answer)["score"] == 0.0
 
 
 @pytest.mark.timeout(60)

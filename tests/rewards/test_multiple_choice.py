@@ -49,6 +49,7 @@ RIGHT_FORM = [
     "\\boxed{A} <answer>B</answer>",
     "<answer>B</answer> \\boxed{A}",
     "It is \\boxed{B}." + " Checked." * 100,
+    "It is \\boxed{B}. That is a wrap, as A, C and D say.",
     "\\boxed{A}, rather \\boxed{ (b) }",
     "\\boxed{\\text{B}} and an open \\boxed{A",
 ]

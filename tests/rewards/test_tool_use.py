@@ -82,6 +82,12 @@ def test_calls_are_read_from_what_chat_models_write(solution):
     assert score(solution, SEARCH)["feedback"] == ""
 
 
+def test_a_name_may_have_brackets_and_an_argument_what_looks_like_an_end():
+    gold = (("[Optional]updateUserProfile", {"a": {"b": {}}, "c": "} {", "d": "\nAction: f"}), ("g", {}))
+    assert score(response_of(*gold), truth_of(*gold))["score"] == 1.0
+    assert score(response_of(("updateUserProfile", gold[0][1]), gold[1]), truth_of(*gold))["score"] == 0.0
+
+
 @pytest.mark.parametrize(
     ("solution", "named"),
     [

@@ -31,6 +31,8 @@ def run(source, stdin="", limits=LIMITS):
         ("raise SystemExit", Status.FINISHED),
         ("exit(0)", Status.FINISHED),
         ("import os\nos._exit(0)", Status.FINISHED),
+        ("import sys\nprint('MemoryError', file=sys.stderr)", Status.FINISHED),
+        ("import sys\nprint('ValueError: none', file=sys.stderr)\nexit(0)", Status.FINISHED),
         ("exit(3)", Status.RUNTIME_ERROR),
         ("exit('no')", Status.RUNTIME_ERROR),
         ("1 / 0", Status.RUNTIME_ERROR),
@@ -62,6 +64,25 @@ def test_a_program_that_kills_itself_is_not_taken_for_a_fault_of_the_machine():
     for way in ("os.kill(os.getpid(), 9)", "signal.raise_signal(9)", "os.kill(os.getpid(), 19)", "os.kill(0, 9)"):
         result = run(f"import os, signal\n{way}")
         assert (result.status, result.signal) == (Status.RUNTIME_ERROR, None), way
+
+
+def test_every_module_of_the_standard_library_can_be_imported():
+    """As far as this machine's Python itself can; each of them alone, without what another one has loaded."""
+    left_out = {"antigravity", "this", "idlelib", "turtle", "turtledemo", "tkinter", "_tkinter", "test", "lib2to3"}
+    names = sorted(set(sys.stdlib_module_names) - left_out)
+    source = (
+        "import importlib, sys\n"
+        "for name in sys.stdin.read().split():\n"
+        "    try:\n        importlib.import_module(name)\n"
+        "    except ImportError as error:\n        print(name, type(error).__name__)\n"
+    )
+    plain = subprocess.run(
+        [sys.executable, "-I", "-c", source], input="\n".join(names), capture_output=True, text=True, check=True
+    )
+    result = run(source, "\n".join(names), Limits(memory_mib=1024))
+    assert (result.status, result.stderr) == (Status.FINISHED, b"")
+    assert result.stdout.decode() == plain.stdout
+    assert len(names) - len(plain.stdout.splitlines()) > 200
 
 
 def test_standard_streams_carry_any_bytes():

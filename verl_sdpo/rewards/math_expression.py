@@ -18,16 +18,28 @@ _MAX_CHARS = 200
 # Equations are solved, which takes more than values do.
 _MAX_COMPARED_CHARS = 120
 _MAX_COMPARED_POWER = 12
+_MAX_COMPARED_DIGITS = 10
+_MAX_COMPARED_FUNCTIONS = 2
 _MAX_DEPTH = 8
 _MAX_ROOTS = 8
 _MAX_DIGITS = 40
 _MAX_FACTORIALS = 2
 # Of all exponents multiplied, which bounds powers of powers: with variables, and with numbers alone.
 _MAX_POWER = {True: 200, False: 20_000}
+# Digits of the largest number that powers can make: of plain arithmetic; with functions, which need all of them (a root
+# looks for factors, a sine divides by as many digits of pi); and within an exponential.
+_MAX_NUMBER_DIGITS, _MAX_FUNCTION_DIGITS, _MAX_EXPONENTIAL_DIGITS = 20_000, 1_000, 40
+# No factorial or binomial coefficient that is let through has more.
+_FACTORIAL_DIGITS = 300
+# Above every value that a letter gets, and above pi.
+_MAX_LETTER = 4
 _MAX_VARIABLES = 6
 _SYMBOLS = frozenset("pi theta alpha beta gamma lambda mu phi omega sigma rho epsilon".split())
 # The exponential of an exponential has more digits than there is memory.
 _EXPONENTIALS = frozenset("exp sinh cosh tanh".split())
+# What needs all digits before the point, also those of an exponential.
+_WHOLE = frozenset("sin cos tan cot sec csc lfloor lceil".split())
+_FUNCTIONS = _WHOLE | frozenset("sqrt arcsin arccos arctan log ln lg".split())
 _COMMANDS = (
     frozenset(
         "frac sqrt infty cdot times div pm mp le ge lt gt ne sin cos tan cot sec csc arcsin arccos arctan log ln lg "
@@ -41,6 +53,8 @@ _PLAIN_WORDS = frozenset("sqrt sin cos tan log".split())
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _EXPONENT = re.compile(r"\^\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\([^()]*\)|\\[A-Za-z]+|-?\d+|[A-Za-z])")
 _INTEGER = re.compile(r"\d+")
+_DECIMAL = re.compile(r"(\d*)\.(\d+)|(\d+)")
+_LETTER = re.compile(r"\\(?!frac|cdot|times|div|sqrt|pm|mp)[A-Za-z]+|(?<![A-Za-z\\])[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]+")
 _FACTORIAL = re.compile(r"(?<!\d)\d{1,2}\s*!|\\binom\s*\{\d{1,3}\}\s*\{\d{1,3}\}")
 # Bases of numerals (10_2 is not 10), numbers side by side, and what no answer has.
@@ -93,7 +107,32 @@ def _is_bounded(text: str) -> bool:
     if sum(command in _EXPONENTIALS for command in commands) > 1:
         return False
     has_variables = bool(set("".join(words)) - {"e", "i"}) or bool(_SYMBOLS & set(commands) - {"pi"})
-    return _power(text) <= _MAX_POWER[has_variables]
+    power = _power(text)
+    return power <= _MAX_POWER[has_variables] and _are_numbers_short(text, {*commands, *words}, power, factorials)
+
+
+def _are_numbers_short(text: str, names: set[str], power: float, factorials: int) -> bool:
+    """Whether no number of a text gets so long that a function of it takes long.
+
+    Args:
+        text: what ``_power`` has a bound for.
+        names: commands and words in it.
+        power: that bound.
+        factorials: factorials and binomial coefficients in it.
+    """
+    exponents = [match.group(1) for match in _EXPONENT.finditer(text)]
+    letters = sum(_num_letters(exponent) for exponent in exponents)
+    bases = _INTEGER.findall(_EXPONENT.sub(" ", text))
+    longest = max([len(digits) for digits in bases] + [_FACTORIAL_DIGITS] * bool(factorials), default=1)
+    num_digits = longest * power * _MAX_LETTER**letters
+    if names & _EXPONENTIALS:
+        return num_digits <= _MAX_EXPONENTIAL_DIGITS and not names & _WHOLE
+    has_function = bool(names & _FUNCTIONS) or any("/" in exponent or "frac" in exponent for exponent in exponents)
+    return num_digits <= (_MAX_FUNCTION_DIGITS if has_function else _MAX_NUMBER_DIGITS)
+
+
+def _num_letters(exponent: str) -> int:
+    return sum(1 if name[0] == "\\" else len(name) for name in _LETTER.findall(exponent))
 
 
 def _capitals(text: str) -> set[str]:
@@ -121,8 +160,9 @@ def _power(text: str) -> float:
         is_hidden = exponent[0] == "\\" and not commands <= _SYMBOLS
         if is_tower or is_hidden or "!" in exponent or commands & (_EXPONENTIALS | {"binom"}):
             return float("inf")
-        for digits in _INTEGER.findall(exponent):
-            product *= max(1, int(digits))
+        for whole, places, integer in _DECIMAL.findall(exponent):
+            # What is divided by a small decimal is large.
+            product *= max(1, int(integer)) if integer else (int(whole or 0) + 1) * 10.0 ** len(places)
     return product
 
 
@@ -154,9 +194,18 @@ def _compare(right: str, answer: str) -> bool:
         return _have_equal_values(first, second, min(_tolerance(right), _tolerance(answer)))
     if isinstance(first, Expr) != isinstance(second, Expr) or len(right) + len(answer) > _MAX_COMPARED_CHARS:
         return False
-    if max(_power(right), _power(answer)) > _MAX_COMPARED_POWER:
+    if not (_is_simple(right) and _is_simple(answer)):
         return False
     return bool(verify(first, second, timeout_seconds=None))
+
+
+def _is_simple(text: str) -> bool:
+    """Whether an equation, an inequality or a matrix is one that is cheap to solve."""
+    functions = [name for name in _COMMAND.findall(text) if name in _FUNCTIONS | _EXPONENTIALS]
+    if "!" in text or "\\binom" in text or len(functions) > _MAX_COMPARED_FUNCTIONS:
+        return False
+    is_short = all(len(digits) <= _MAX_COMPARED_DIGITS for digits in _INTEGER.findall(text))
+    return is_short and not set(functions) & _EXPONENTIALS and _power(text) <= _MAX_COMPARED_POWER
 
 
 def _tolerance(text: str) -> float:
@@ -181,11 +230,18 @@ def _values(right: Any, answer: Any, symbols: list[Any], point: str) -> tuple[An
         symbol: I if symbol.name == "i" else Float(point, _DIGITS) * (10 + number) / 11
         for number, symbol in enumerate(symbols)
     }
-    return tuple(side.subs(places).doit().evalf(_DIGITS) for side in (right, answer))
+    return tuple(_value(side.subs(places).doit()) for side in (right, answer))
+
+
+def _value(exact: Any) -> Any:
+    # Of fractions all digits count: 2^{100} is not 2^{100}+1.
+    return exact if exact.is_Rational else exact.evalf(_DIGITS)
 
 
 def _are_close(right: Any, answer: Any, tolerance: float) -> bool:
     if not (right.is_number and answer.is_number and right.is_finite and answer.is_finite):
+        return bool(right == answer)
+    if right.is_Rational and answer.is_Rational and tolerance == 1.0:
         return bool(right == answer)
     size = max(abs(right), abs(answer))
     allowed = max(float(size * 10.0**-20), _ZERO) if tolerance == 1.0 else tolerance
