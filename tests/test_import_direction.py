@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "platforms": set(),
     "teacher": set(),
     "watch": set(),
-    "rollout": set(),
+    "rollout": {"rewards"},
     "config": {"algorithm", "rewards", "watch"},
     "worker": {"algorithm", "config", "teacher"},
     "trainer": {"algorithm", "config", "watch", "worker"},

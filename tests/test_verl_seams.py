@@ -31,6 +31,7 @@ TOOL_LOOP = "experimental/agent_loop/tool_agent_loop.py"
 VLLM_UTILS = "workers/rollout/vllm_rollout/utils.py"
 BUCKETS = "workers/rollout/vllm_rollout/bucketed_weight_transfer.py"
 PLATFORM = "plugin/platform/platform_manager.py"
+REWARD_LOOP = "experimental/reward_loop/reward_loop.py"
 AGENT_LOOP_TQ = "trainer/ppo/v1/agent_loop_tq.py"
 CLIENT = "workers/rollout/llm_server.py"
 REPLICA = "workers/rollout/replica.py"
@@ -252,6 +253,12 @@ SIGNATURES = [
         "stop_reasons overrides it: a session begins",
     ),
     (AGENT_LOOP, "AgentLoopWorker._compute_score", "outputs kwargs", "stop_reasons overrides it: kwargs is the row"),
+    (
+        REWARD_LOOP,
+        "RewardLoopManager._init_reward_loop_workers",
+        "",
+        "reward_workers overrides it: workers that are started anew",
+    ),
     (AGENT_LOOP_TQ, "AgentLoopManagerTQ.__init__", "*args **kwargs", "stop_reasons overrides it to choose the worker"),
     (REPLICA, "RolloutReplicaRegistry.register", "cls name loader", "vllm_server registers with it"),
     (
@@ -440,6 +447,20 @@ CODE = [
         "experimental/reward_loop/reward_manager/naive.py",
         'extra_info = data_item.non_tensor_batch.get("extra_info", {})',
         "rewards are handed what stop_reasons writes there",
+    ),
+    (REWARD_LOOP, "self.reward_loop_workers_class = ray.remote(RewardLoopWorker)", "reward_workers sets it anew"),
+    (
+        REWARD_LOOP,
+        'self.reward_loop_workers_class.options( name=f"reward_loop_worker_{i}", scheduling_strategy=ray.util.',
+        "verl's own options leave reward_workers' restarts in force",
+    ),
+    (TRAINER, "self.reward_loop_manager = RewardLoopManager(", "reward_workers puts its manager under this name"),
+    (
+        AGENT_LOOP,
+        "result = await selected_reward_loop_worker_handle.compute_score.remote(data) "
+        'final_output.reward_score = result["reward_score"] '
+        'final_output.extra_fields["reward_extra_info"] = result["reward_extra_info"]',
+        "reward_workers writes the same where the worker died",
     ),
     (CLIENT, "output: TokenOutput = await server.generate.remote(", "the engine's own output"),
     (CLIENT, "output = await super().generate( request_id=request_id,", "a resuming client asks for each part"),

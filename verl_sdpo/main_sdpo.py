@@ -125,6 +125,7 @@ def task_runner_class() -> Any:
             _show_log()
             _use_sdpo_trainers(config)
             _keep_stop_reasons(config)
+            _restart_reward_workers()
             super().run(config)
 
     return ray.remote(SdpoTaskRunner)
@@ -172,6 +173,13 @@ def _keep_stop_reasons(config: DictConfig) -> None:
         from verl_sdpo.rollout import vllm_server
 
         vllm_server.register()
+
+
+def _restart_reward_workers() -> None:
+    """Let a run survive the death of a process that scores."""
+    from verl_sdpo.rollout import reward_workers
+
+    reward_workers.restart_reward_workers()
 
 
 if __name__ == "__main__":

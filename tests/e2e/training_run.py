@@ -51,12 +51,19 @@ class TrainingRun:
         finally:
             self._kill_all()
 
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def processes(self) -> list[psutil.Process]:
+        """Those of the run that have its environment: the driver and Ray's, not what the sandbox starts clean."""
+        return [process for process in psutil.process_iter() if self._is_mine(process)]
+
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _kill_all(self) -> None:
         for _ in range(50):
-            mine = [process for process in psutil.process_iter() if self._is_mine(process)]
+            mine = self.processes()
             if not mine:
                 break
             for process in mine:

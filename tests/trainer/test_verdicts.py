@@ -348,6 +348,16 @@ def test_in_the_last_step_there_is_nothing_to_end(make, caplog):
     assert "step 4: 5 of the last 80 samples have no verdict" in caplog.text
 
 
+@pytest.mark.parametrize(("save_freq", "saves"), [(3, ["save 2"]), (-1, [])])
+def test_a_step_without_any_other_sample_is_not_made(make, save_freq, saves):
+    """verl's importance weights would refuse it with an error that says nothing of the cause."""
+    trainer = make(f"trainer.save_freq={save_freq}", cases={2: NUM_SAMPLES})
+    with pytest.raises(NoVerdictError, match=f"{NUM_SAMPLES} of the last {2 * NUM_SAMPLES} samples have no verdict"):
+        trainer.fit()
+    assert sorted(trainer.logged) == [1]
+    assert trainer.events == ["update", *saves, "rollouts written"]
+
+
 def test_a_limit_of_null_lets_the_run_go_on(make):
     trainer = make("trainer.max_sandbox_error_fraction=null", cases={1: 20, 2: 20})
     trainer.fit()

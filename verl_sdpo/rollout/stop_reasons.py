@@ -32,6 +32,8 @@ from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorke
 from verl.workers.rollout.llm_server import LLMServerClient
 from verl.workers.rollout.replica import TokenOutput
 
+from verl_sdpo.rollout.reward_workers import is_process_death, leave_without_verdict
+
 logger = logging.getLogger(__name__)
 
 CUT_OFF = "length"
@@ -106,7 +108,8 @@ def listening(client: LLMServerClient) -> LLMServerClient:
 class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
     """verl's agent loop worker, whose rewards are told whether their response was cut off.
 
-    A row whose agent loop sets `extra_fields["truncated"]` itself keeps the agent loop's word.
+    A row whose agent loop sets `extra_fields["truncated"]` itself keeps the agent loop's word. A response whose reward
+    worker died has no verdict (`verl_sdpo.rollout.reward_workers`).
     """
 
     _has_warned = False
@@ -120,7 +123,13 @@ class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
         return await super()._run_agent_loop(*args, **kwargs)
 
     async def _compute_score(self, outputs: list[AgentLoopOutput], kwargs: dict[str, Any]) -> None:
-        await super()._compute_score(outputs, kwargs | self._told(outputs[-1], kwargs.get("extra_info")))
+        row = kwargs | self._told(outputs[-1], kwargs.get("extra_info"))
+        try:
+            await super()._compute_score(outputs, row)
+        except Exception as error:
+            if not is_process_death(error):
+                raise
+            leave_without_verdict(outputs[-1], row.get("extra_info"), error)
 
     def _told(self, output: AgentLoopOutput, extra_info: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is new for the reward. The row itself, which verl stores with the sample, stays as it is."""

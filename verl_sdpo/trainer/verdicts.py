@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 class Verdicts:
     """To stand before `Watching` among a trainer's bases; for every loss.
 
-    The end comes before the next step: by then the step's checkpoint, metrics and rollouts are written.
+    The end comes before the next step: by then the step's checkpoint, metrics and rollouts are written. Where the step
+    has no other samples it comes at once: verl cannot make a step without a token that counts.
     """
 
     def init(self) -> None:
@@ -29,9 +30,7 @@ class Verdicts:
         super().init()
 
     def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> KVBatchMeta:
-        if self._verdict_fault is not None:
-            self._shutdown_dump_executor()
-            raise NoVerdictError(self._verdict_fault)
+        self._end_if_at_fault()
         batch = super().step(metrics, timing_raw)
         self._look_for_fault()
         if self._verdict_fault is not None and self.config.trainer.save_freq > 0 and not self._saves_this_step():
@@ -46,6 +45,11 @@ class Verdicts:
         real = [sample for sample in samples if sample is not None]
         metrics.update(verdict_metrics(real))
         self.verdict_watch.add(real)
+        if real and all(sample.kinds for sample in real):
+            self._look_for_fault()
+            if self._verdict_fault is not None and self.config.trainer.save_freq > 0:
+                self._save_checkpoint()
+            self._end_if_at_fault()
         return leave_out(batch, [row for row, sample in enumerate(samples) if sample is not None and sample.kinds])
 
     def _val_metrics_update(
@@ -58,6 +62,11 @@ class Verdicts:
         self.verdict_watch.add([judged(uid, info) for uid, info in zip(sample_uids, infos, strict=True)])
         self._look_for_fault()
         return super()._val_metrics_update(data_sources, sample_uids, reward_extra_infos_dict, *args, **kwargs)
+
+    def _end_if_at_fault(self) -> None:
+        if self._verdict_fault is not None:
+            self._shutdown_dump_executor()
+            raise NoVerdictError(self._verdict_fault)
 
     def _look_for_fault(self) -> None:
         if self._verdict_fault is None and (fault := self.verdict_watch.fault()) is not None:
