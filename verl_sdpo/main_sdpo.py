@@ -146,17 +146,18 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     A mode of our own would not do: verl's base class branches on the literal "sync". verl's buffer waits
     `poll_interval` seconds between two looks, an attribute that no key of verl's reaches. With another loss than SDPO's
-    the trainer is verl's own with `Verdicts` and `Watching` before it.
+    the trainer is verl's own with `Updates`, `Verdicts` and `Watching` before it.
     """
     from verl.trainer.ppo.v1 import trainer_base
 
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
+    from verl_sdpo.trainer.updates import Updates
     from verl_sdpo.trainer.verdicts import Verdicts
     from verl_sdpo.trainer.watching import Watching
 
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Watching, stock)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Updates, Verdicts, Watching, stock)
 
     class PacedTrainer(*bases):
         def _build_replay_buffer(self):

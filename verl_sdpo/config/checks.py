@@ -16,6 +16,7 @@ from verl_sdpo.config.self_distillation import KEY, SelfDistillationConfig
 from verl_sdpo.watch.best_checkpoint import MODES
 from verl_sdpo.watch.budget import Budget
 from verl_sdpo.watch.callbacks import find_callbacks
+from verl_sdpo.watch.updates import UpdateWatch
 from verl_sdpo.watch.verdicts import VerdictLimits
 
 SDPO = "sdpo"
@@ -86,6 +87,10 @@ def _watching_faults(config: DictConfig) -> list[str]:
             VerdictLimits(**limit)
         except ValueError as error:
             faults.append(f"trainer.{error}")
+    try:
+        UpdateWatch(select("trainer.max_steps_without_update"))
+    except ValueError as error:
+        faults.append(f"trainer.{error}")
     every = select("trainer.health_check_every")
     if every is not None and not _is_whole(every, least=1):
         faults.append(

@@ -44,6 +44,7 @@ from verl_sdpo.trainer.row_report import report_rows
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
 from verl_sdpo.trainer.teacher_generation import generation_metrics, generation_prompts, student_prompt_ids
 from verl_sdpo.trainer.teacher_validation import TeacherValidation
+from verl_sdpo.trainer.updates import Updates
 from verl_sdpo.trainer.verdicts import Verdicts
 from verl_sdpo.trainer.watching import Watching
 from verl_sdpo.worker.detached_worker import SdpoDetachActorWorker
@@ -226,15 +227,15 @@ def learns_without_targets(config: DictConfig, options: SelfDistillationConfig) 
     return config.actor_rollout_ref.actor.policy_loss.loss_mode != SDPO or options.distillation_weight < 1.0
 
 
-class SdpoTrainerSync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSync):
+class SdpoTrainerSync(Updates, _SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSync):
     """SDPO with trainer and rollout taking turns (`trainer.v1.trainer_mode=sync`)."""
 
 
-class SdpoTrainerColocateAsync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerColocateAsync):
+class SdpoTrainerColocateAsync(Updates, _SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerColocateAsync):
     """SDPO with partial rollouts on the trainer's devices (`trainer.v1.trainer_mode=colocate_async`)."""
 
 
-class SdpoTrainerSeparateAsync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSeparateAsync):
+class SdpoTrainerSeparateAsync(Updates, _SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSeparateAsync):
     """SDPO with rollouts on devices of their own (`trainer.v1.trainer_mode=separate_async`)."""
 
     actor_worker_class = SdpoDetachActorWorker

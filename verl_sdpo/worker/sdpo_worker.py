@@ -30,6 +30,7 @@ from verl_sdpo.worker.loss_adapter import PREFIX, SelfDistillationLoss
 from verl_sdpo.worker.output_head import check_output_head
 from verl_sdpo.worker.teacher_choice import build_teacher
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherSequence, TeacherTargets, run_teacher
+from verl_sdpo.worker.update_guard import guarded_update
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class SdpoTrainingWorker(TrainingWorker):
         if self.distils_in_loss:
             self.set_loss_fn(SelfDistillationLoss(config))
         self.makes_loss_in_head = self.distils_in_loss and self._can_make_loss_in_head()
-        self._num_moves = self._num_skipped = 0
+        self._num_moves = self._num_skipped = self._num_odd = 0
         self._teacher_seconds = 0.0
 
     def compute_teacher_log_prob(self, data: TensorDict) -> TensorDict:
@@ -80,7 +81,7 @@ class SdpoTrainingWorker(TrainingWorker):
 
     def train_mini_batch(self, data: TensorDict) -> TensorDict:
         """Teacher pass, verl's update of the student, update of the teacher if the student moved."""
-        self._num_moves = self._num_skipped = 0
+        self._num_moves = self._num_skipped = self._num_odd = 0
         if self.distils_in_loss:
             self._teacher_seconds = 0.0
             sequences = _mark_targets(data, self.options.skip_first_tokens)
@@ -100,6 +101,7 @@ class SdpoTrainingWorker(TrainingWorker):
             metrics[f"{PREFIX}teacher_seconds"] = self._teacher_seconds
             metrics[f"{PREFIX}num_optimizer_steps"] = self._num_moves
             metrics[f"{PREFIX}skipped_updates"] = self._num_skipped
+            metrics[f"{PREFIX}nonfinite_updates"] = self._num_odd
             # verl's trainer takes it out of the metrics; a step without a forward of the student has none.
             metrics.setdefault("mfu", 0.0)
             if distance is not None:
@@ -107,7 +109,7 @@ class SdpoTrainingWorker(TrainingWorker):
         return output
 
     def train_batch(self, data: TensorDict) -> TensorDict:
-        """verl's optimizer step on one mini-batch; none where the loss has nothing to say on any rank.
+        """verl's optimizer step on one mini-batch; none where the loss has nothing to say on any rank, or is not finite.
 
         Zero gradients are not nothing: Adam's momentum and weight decay would move the student all the same.
         """
@@ -130,10 +132,12 @@ class SdpoTrainingWorker(TrainingWorker):
             )
             if self.loss_fn.distils and self.teacher.follows_student:
                 self._set_targets(_mark_targets(data, self.options.skip_first_tokens), disable_auto_offload=True)
-        with self._head(data):
+        with self._head(data), guarded_update(self.engine, has_moved=self._num_moves > 0):
             output = super().train_batch(data)
         if math.isfinite(tu.get(output, "metrics")["grad_norm"]):
             self._num_moves += 1
+        else:
+            self._num_odd += 1
         return output
 
     def _can_make_loss_in_head(self) -> bool:
