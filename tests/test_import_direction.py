@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "worker": {"algorithm", "config", "teacher"},
     "trainer": {"algorithm", "config", "watch", "worker"},
     "plugin": {"platforms"},
-    "main_sdpo": {"config", "platforms", "rollout", "trainer"},
+    "signals": set(),
+    "main_sdpo": {"config", "platforms", "rollout", "signals", "trainer"},
     "": set(),
 }
 # What a room may import from outside. None: anything that is installed.
@@ -40,6 +41,7 @@ OUTSIDE = {
     "platforms": {"torch", "verl"},
     "worker": None,
     "trainer": None,
+    "signals": {"psutil"},
     "main_sdpo": {"hydra", "omegaconf", "ray", "verl"},
     "": set(),
 }

@@ -73,7 +73,8 @@ SIGNATURES = [
     (TRAINER, "PPOTrainer._init_dataloader", "", "sdpo_trainers overrides it"),
     (TRAINER, "PPOTrainer._init_resource_pool_mgr", "", "sdpo_trainers overrides it to choose the worker"),
     (TRAINER, "PPOTrainer._update_actor", "batch metrics", "sdpo_trainers overrides it: the one step SDPO adds"),
-    (TRAINER, "PPOTrainer._shutdown_dump_executor", "", "verdicts calls it before it ends a run"),
+    (TRAINER, "PPOTrainer._shutdown_dump_executor", "", "run_end calls it before it ends a run"),
+    (TRAINER, "PPOTrainer.on_train_begin", "", "stop_request overrides it: before the loop asks for the first step"),
     (TRAINER, "PPOTrainer.init", "", "watching overrides it to read its options"),
     (TRAINER, "PPOTrainer.step", "metrics timing_raw", "watching overrides it to count and to time"),
     (
@@ -198,7 +199,15 @@ SIGNATURES = [
     ),
     (ENGINE, "FSDPEngine.get_data_parallel_group", "", "sdpo_worker and teacher_pass call it"),
     (ENGINE, "FSDPEngine.eval_mode", "**kwargs", "teacher_pass runs the teacher in it"),
-    (ENGINE, "FSDPEngine.lr_scheduler_step", "", "sdpo_worker calls it"),
+    (ENGINE, "FSDPEngine.lr_scheduler_step", "", "sdpo_worker calls it, and update_guard stands around it"),
+    (ENGINE, "FSDPEngine.optimizer_step", "", "update_guard stands around it"),
+    (ENGINE, "FSDPEngine.optimizer_zero_grad", "", "update_guard calls it"),
+    (
+        ENGINE,
+        "FSDPEngine.forward_backward_batch",
+        "data loss_function forward_only",
+        "update_guard stands around it, and reads the losses",
+    ),
     (ENGINE, "FSDPEngineWithLMHead.forward_step", "micro_batch loss_function forward_only", "teacher_pass calls it"),
     (
         ENGINE,
@@ -278,6 +287,31 @@ SIGNATURES = [
 
 # verl's file, a stretch of its code (white space aside), and what would break without it.
 CODE = [
+    (
+        "workers/engine/base.py",
+        "self.optimizer_zero_grad() outputs = self.forward_backward_batch(data, loss_function, forward_only=False) "
+        "grad_norm = self.optimizer_step()",
+        "update_guard stands around these three, in this order",
+    ),
+    (WORKERS, "if update_lr_scheduler: lr = self.engine.lr_scheduler_step()", "update_guard stands around it"),
+    (
+        TRAINER,
+        "while current_epoch < self.config.trainer.total_epochs and self.global_steps <= self.total_training_steps:",
+        "run_end and stop_request end a run by lowering the number of steps",
+    ),
+    (
+        "trainer/main_ppo.py",
+        'runner = task_runner_class.options(runtime_env={"nsight": nsight_options}).remote() '
+        "else: runner = task_runner_class.remote() ray.get(runner.run.remote(config))",
+        "main_sdpo sets the handlers of signals when the actor is started, after ray.init",
+    ),
+    (
+        AGENT_LOOP,
+        'final_output.reward_score = result["reward_score"] '
+        'final_output.extra_fields["reward_extra_info"] = result["reward_extra_info"]',
+        "reward_calls reads and writes them after it",
+    ),
+    ("trainer/ppo/v1/trainer_base.py", "self.replay_buffer.sample(", "stalls stands around it"),
     ("trainer/main_ppo.py", "@ray.remote class TaskRunnerV1:", "main_sdpo takes the class out of Ray's metadata"),
     (
         "trainer/main_ppo.py",
@@ -574,6 +608,15 @@ def test_rays_wrapping_still_shows_the_task_runner():
     from verl.trainer.main_ppo import TaskRunnerV1
 
     assert callable(TaskRunnerV1.__ray_metadata__.modified_class.run)
+
+
+def test_rays_store_takes_and_returns_what_stop_request_hands_it():
+    import inspect
+
+    from ray.experimental import internal_kv
+
+    assert list(inspect.signature(internal_kv._internal_kv_put).parameters)[:2] == ["key", "value"]
+    assert list(inspect.signature(internal_kv._internal_kv_get).parameters)[:1] == ["key"]
 
 
 def test_transfer_queue_takes_and_returns_what_we_hand_it():

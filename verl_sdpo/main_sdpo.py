@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import hydra
@@ -73,7 +75,47 @@ def run(config: DictConfig) -> None:
     check_policy_loss(config)
     for_verl(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
-    run_ppo(config, task_runner_class=task_runner_class())
+    _run_until_asked(lambda runner_class: run_ppo(config, task_runner_class=runner_class))
+
+
+def _run_until_asked(run_with: Callable[[Any], None]) -> None:
+    """Run with our task runner; SIGTERM and SIGINT end the run after its step (`verl_sdpo.signals`)."""
+    import ray
+
+    from verl_sdpo.signals import StopSignals, nothing_left_behind
+    from verl_sdpo.trainer.stop_request import ask_to_stop
+
+    signals = StopSignals(lambda name: _ask_once_ray_is_there(lambda: ask_to_stop(name)))
+    signals.install()
+    with nothing_left_behind(ray.shutdown):
+        run_with(_StartedWith(signals.install, task_runner_class()))
+    if (status := signals.exit_status()) != 0:
+        sys.exit(status)
+
+
+def _ask_once_ray_is_there(ask: Callable[[], None]) -> None:
+    import ray
+
+    while not ray.is_initialized():
+        time.sleep(0.1)
+    ask()
+
+
+class _StartedWith:
+    """An actor class before whose start something is called: `ray.init`, in verl's `run_ppo`, sets its own handlers.
+
+    It stands for what `run_ppo` does with the class (verl 0.9.1): `remote()` and `options(...).remote()`.
+    """
+
+    def __init__(self, before: Callable[[], None], actor_class: Any) -> None:
+        self._before, self._actor_class = before, actor_class
+
+    def options(self, **options: Any) -> _StartedWith:
+        return _StartedWith(self._before, self._actor_class.options(**options))
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        self._before()
+        return self._actor_class.remote(*args, **kwargs)
 
 
 def check_policy_loss(config: DictConfig) -> None:
@@ -146,18 +188,20 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     A mode of our own would not do: verl's base class branches on the literal "sync". verl's buffer waits
     `poll_interval` seconds between two looks, an attribute that no key of verl's reaches. With another loss than SDPO's
-    the trainer is verl's own with `Updates`, `Verdicts` and `Watching` before it.
+    the trainer is verl's own with what looks after a run before it.
     """
     from verl.trainer.ppo.v1 import trainer_base
 
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
+    from verl_sdpo.trainer.stalls import Stalls
+    from verl_sdpo.trainer.stop_request import StopRequests
     from verl_sdpo.trainer.updates import Updates
     from verl_sdpo.trainer.verdicts import Verdicts
     from verl_sdpo.trainer.watching import Watching
 
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Updates, Verdicts, Watching, stock)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Updates, StopRequests, Verdicts, Watching, Stalls, stock)
 
     class PacedTrainer(*bases):
         def _build_replay_buffer(self):

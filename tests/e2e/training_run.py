@@ -58,6 +58,31 @@ class TrainingRun:
         """Those of the run that have its environment: the driver and Ray's, not what the sandbox starts clean."""
         return [process for process in psutil.process_iter() if self._is_mine(process)]
 
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> None:
+        """Until the condition holds; if the run ends before, or it takes longer, all of it is killed."""
+        deadline = time.monotonic() + timeout
+        try:
+            while not condition():
+                assert self._process.poll() is None, f"the run ended by itself:\n{self.tail()}"
+                assert time.monotonic() < deadline, f"it did not come to that in {timeout} s:\n{self.tail()}"
+                time.sleep(0.02)
+        except BaseException:
+            self._kill_all()
+            raise
+
+    def send(self, number: int) -> None:
+        """A signal to the driver alone."""
+        self._process.send_signal(number)
+
+    def end(self, timeout: float) -> tuple[int, list[str]]:
+        """Exit status, and the command lines of processes of the run that are there a second after it; both killed."""
+        try:
+            status = self._process.wait(timeout)
+            time.sleep(1)
+            return status, [" ".join(process.cmdline())[:100] for process in self.processes()]
+        finally:
+            self._kill_all()
+
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 

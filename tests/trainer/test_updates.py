@@ -43,9 +43,12 @@ def test_only_steps_in_a_row_count():
     assert (watch.in_a_row, watch.fault()) == (2, None)
     watch.add(EMPTY)
     text = watch.fault()
-    assert text.startswith("3 steps in a row have updated nothing (2 for nothing to learn from, 1 for a loss or gradient")
+    assert text.startswith(
+        "3 steps in a row have updated nothing (2 for nothing to learn from, 1 for a loss or gradient"
+    )
     assert "trainer.max_steps_without_update=3" in text
-    assert "optim.lr" in text and "feedback" in text
+    assert "optim.lr" in text
+    assert "feedback" in text
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, 2.0, "10"])

@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A loss or gradient that is not finite, on one rank of several, in one mini-batch of several, moves nothing anywhere."""
+"""A loss or gradient that is not finite, on one rank of several, in one mini-batch of several, moves nothing."""
 
 import contextlib
 import math
@@ -74,7 +74,11 @@ def steps_with_broken_updates(rank, world, path):
         metrics = step(worker, TARGETS, rank, world, mini_batch_size=HALF)
         undo()
         seen[kind, value, "both"] = (changed(start, state(worker)), metrics)
-    for kind, value, plan in (("loss", "nan", "the first"), ("gradient", "inf", "the last"), ("loss", "inf", "the last")):
+    for kind, value, plan in (
+        ("loss", "nan", "the first"),
+        ("gradient", "inf", "the last"),
+        ("loss", "inf", "the last"),
+    ):
         undo = break_updates(worker, kind, value, PLANS[plan], is_mine=rank == world - 1)
         before = state(worker)
         metrics = step(worker, TARGETS, rank, world, mini_batch_size=HALF)
@@ -145,7 +149,6 @@ def verls_own_step(rank, world, path):
     step(worker, TARGETS, rank, world)
     before = state(worker)
     break_updates(worker, "gradient", "nan", {0}, is_mine=True)
-    with mock.patch("verl_sdpo.worker.sdpo_worker.guarded_update", lambda *_, **__: contextlib.nullcontext()):
+    with mock.patch("verl_sdpo.worker.sdpo_worker.guarded_update", return_value=contextlib.nullcontext()):
         step(worker, TARGETS, rank, world)
     return changed(before, state(worker))
-

@@ -91,6 +91,11 @@ def _watching_faults(config: DictConfig) -> list[str]:
         UpdateWatch(select("trainer.max_steps_without_update"))
     except ValueError as error:
         faults.append(f"trainer.{error}")
+    for key in ("trainer.reward_timeout", "trainer.watchdog_seconds"):
+        value = select(key)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value < math.inf):
+            faults.append(f"{key}={value!r} is no time: set a number of seconds above 0, or null for none")
     every = select("trainer.health_check_every")
     if every is not None and not _is_whole(every, least=1):
         faults.append(

@@ -22,8 +22,11 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+import functools
 import logging
-from collections.abc import Mapping, Sequence
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -32,7 +35,9 @@ from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorke
 from verl.workers.rollout.llm_server import LLMServerClient
 from verl.workers.rollout.replica import TokenOutput
 
+from verl_sdpo.rollout.reward_calls import answered
 from verl_sdpo.rollout.reward_workers import is_process_death, leave_without_verdict
+from verl_sdpo.rollout.sessions import GENERATION, REWARD, Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +53,14 @@ class Session:
 
     reason: str | None = None
     token_ids: Sequence[int] = ()
+    # Called at each word of the engine.
+    goes_on: Callable[[], None] = lambda: None
 
     def note(self, output: TokenOutput) -> None:
         """Take in the output of a request, or of a part of one that was interrupted."""
         self.reason = output.stop_reason
         self.token_ids = list(output.token_ids) or self.token_ids
+        self.goes_on()
 
 
 _SESSION: contextvars.ContextVar[Session | None] = contextvars.ContextVar("session", default=None)
@@ -108,8 +116,11 @@ def listening(client: LLMServerClient) -> LLMServerClient:
 class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
     """verl's agent loop worker, whose rewards are told whether their response was cut off.
 
-    A row whose agent loop sets `extra_fields["truncated"]` itself keeps the agent loop's word. A response whose reward
-    worker died has no verdict (`verl_sdpo.rollout.reward_workers`).
+    A response that its reward does not answer, or whose reward worker died, has no verdict
+    (`verl_sdpo.rollout.reward_calls`, `verl_sdpo.rollout.reward_workers`), and the worker can be asked what its sessions
+    wait for.
+
+    A row whose agent loop sets `extra_fields["truncated"]` itself keeps the agent loop's word.
     """
 
     _has_warned = False
@@ -118,14 +129,39 @@ class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
         super().__init__(*args, **kwargs)
         self.llm_client = listening(self.llm_client)
 
+    @functools.cached_property
+    def sessions(self) -> Sessions:
+        """Those that run in this worker."""
+        return Sessions()
+
+    async def waiting(self) -> dict[str, Any]:
+        """What this worker's sessions wait for: `worker`, `idle_seconds` and `sessions`, as `Sessions` has them."""
+        return {
+            "worker": f"agent loop worker with process {os.getpid()} on {platform.node()}",
+            "idle_seconds": self.sessions.idle_seconds(),
+            "sessions": [tuple(each) for each in self.sessions.unfinished()],
+        }
+
     async def _run_agent_loop(self, *args: Any, **kwargs: Any) -> Any:
-        _SESSION.set(Session())
-        return await super()._run_agent_loop(*args, **kwargs)
+        session = Session()
+        session.goes_on = functools.partial(self.sessions.goes_on, id(session), GENERATION)
+        _SESSION.set(session)
+        self.sessions.waits(id(session), str(kwargs.get("uid")), kwargs.get("session_id"), GENERATION)
+        try:
+            return await super()._run_agent_loop(*args, **kwargs)
+        finally:
+            self.sessions.ended(id(session))
 
     async def _compute_score(self, outputs: list[AgentLoopOutput], kwargs: dict[str, Any]) -> None:
         row = kwargs | self._told(outputs[-1], kwargs.get("extra_info"))
+        call = super()._compute_score(outputs, row)
+        if self.reward_loop_worker_handles is None:
+            # The trainer's ranks judge later on.
+            await call
+            return
+        self.sessions.goes_on(id(_SESSION.get()), REWARD)
         try:
-            await super()._compute_score(outputs, row)
+            await answered(call, outputs[-1], row.get("extra_info"), self.config.trainer.reward_timeout)
         except Exception as error:
             if not is_process_death(error):
                 raise

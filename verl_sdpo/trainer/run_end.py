@@ -42,13 +42,8 @@ class RunEnd:
                 self._save_checkpoint()
             self._raise_end()
 
-    def _raise_end(self) -> None:
-        self._shutdown_dump_executor()
-        raise self._end
-
     def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> KVBatchMeta:
-        if isinstance(self._end, Exception):
-            self._raise_end()
+        self._raise_end()
         batch = super().step(metrics, timing_raw)
         self._look_for_end()
         if self._end is not None:
@@ -61,6 +56,12 @@ class RunEnd:
 
     def _look_for_end(self) -> None:
         """Called after each step; overrides call `end_run` where there is a reason, and this."""
+
+    def _raise_end(self) -> None:
+        """Raise the error that ends the run, if there is one, once the rollouts are written."""
+        if isinstance(self._end, Exception):
+            self._shutdown_dump_executor()
+            raise self._end
 
     def _saves_this_step(self) -> bool:
         """Whether verl will save after this step."""

@@ -109,7 +109,7 @@ class SdpoTrainingWorker(TrainingWorker):
         return output
 
     def train_batch(self, data: TensorDict) -> TensorDict:
-        """verl's optimizer step on one mini-batch; none where the loss has nothing to say on any rank, or is not finite.
+        """verl's optimizer step on one mini-batch; none where its loss has nothing to say, or is not finite.
 
         Zero gradients are not nothing: Adam's momentum and weight decay would move the student all the same.
         """
