@@ -70,7 +70,7 @@ def nothing_left_behind(shut_down: Callable[[], None]) -> Iterator[None]:
         shut_down()
         _, alive = psutil.wait_procs(started, timeout=GRACE_SECONDS)
         if alive:
-            _say(f"{len(alive)} processes did not end in {GRACE_SECONDS:g} s and are killed")
+            _say(f"these did not end in {GRACE_SECONDS:g} s and are killed: {', '.join(map(_name, alive))}")
         _kill(alive)
 
 
@@ -91,6 +91,12 @@ def _lives(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def _name(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())[:60] or process.name()
+    return f"process {process.pid}"
 
 
 def _kill(processes: list[psutil.Process]) -> None:
