@@ -12,7 +12,7 @@ import pytest
 def compose():
     """`compose("sdpo_trainer_cpu", "key=value", ...)`: a configuration of the caller's own."""
     hydra = pytest.importorskip("hydra")
-    from verl_sdpo.main_sdpo import register_config
+    from verl_sdpo.preflight.compose import register_config
 
     register_config()
 

@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "trainer": {"algorithm", "config", "watch", "worker"},
     "plugin": {"platforms"},
     "signals": set(),
-    "main_sdpo": {"config", "platforms", "rollout", "signals", "trainer"},
+    "preflight": {"config", "rewards", "trainer"},
+    "main_sdpo": {"config", "platforms", "preflight", "rollout", "signals", "trainer"},
     "": set(),
 }
 # What a room may import from outside. None: anything that is installed.
@@ -36,13 +37,14 @@ OUTSIDE = {
     "rewards": {"math_verify", "sympy"},
     "watch": set(),
     "rollout": {"ray", "verl"},
-    "config": {"omegaconf", "pyarrow"},
+    "config": {"omegaconf"},
     "plugin": set(),
     "platforms": {"torch", "verl"},
     "worker": None,
     "trainer": None,
     "signals": {"psutil"},
-    "main_sdpo": {"hydra", "omegaconf", "ray", "verl"},
+    "preflight": {"huggingface_hub", "hydra", "omegaconf", "pyarrow", "verl"},
+    "main_sdpo": {"omegaconf", "ray", "verl"},
     "": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

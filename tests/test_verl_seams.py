@@ -43,7 +43,7 @@ SIGNATURES = [
     ("trainer/main_ppo.py", "TaskRunnerV1.run", "config", "main_sdpo overrides it to choose the trainer"),
     ("trainer/ppo/utils.py", "need_critic", "config", "main_sdpo calls it as verl's entry point does"),
     ("trainer/ppo/utils.py", "need_reference_policy", "config", "main_sdpo calls it as verl's entry point does"),
-    ("utils/config.py", "validate_config", "config use_reference_policy use_critic", "main_sdpo calls it"),
+    ("utils/config.py", "validate_config", "config use_reference_policy use_critic", "main_sdpo and verl_checks call it"),
     (
         "utils/tokenizer/tokenizer.py",
         "hf_tokenizer",
@@ -383,7 +383,7 @@ CODE = [
         "what the estimator is called with",
     ),
     ("trainer/ppo/ray_trainer.py", 'adv_kwargs["index"] = data.non_tensor_batch["uid"]', "the estimator's groups"),
-    (ALGORITHMS, "POLICY_LOSS_REGISTRY: dict[str, PolicyLossFn] = {}", "main_sdpo asks it for a loss's name"),
+    (ALGORITHMS, "POLICY_LOSS_REGISTRY: dict[str, PolicyLossFn] = {}", "verl_checks asks it for a loss's name"),
     (ALGORITHMS, "ADV_ESTIMATOR_REGISTRY: dict[str, Any] = {}", "the estimator stands in it"),
     (
         "workers/utils/losses.py",
@@ -402,6 +402,20 @@ CODE = [
     (TRAINER, 'output.pop("actor/mfu")', "sdpo_worker's metrics must have it"),
     ("trainer/ppo/v1/replay_buffer.py", "class ReplayBufferAsync(ReplayBuffer)", "it inherits poll_interval"),
     ("trainer/ppo/v1/replay_buffer.py", "time.sleep(self.poll_interval)", "main_sdpo sets it"),
+    (TRAINER, 'if self.config.trainer.resume_mode == "disable":', "preflight/resume knows the modes"),
+    (TRAINER, 'elif self.config.trainer.resume_mode == "auto":', "as above"),
+    (TRAINER, 'elif self.config.trainer.resume_mode == "resume_path":', "as above"),
+    (TRAINER, "drop_last=True", "preflight/data refuses fewer rows than a batch"),
+    (
+        "utils/checkpoint/checkpoint_manager.py",
+        'return os.path.join(root_path, "latest_checkpointed_iteration.txt")',
+        "preflight/resume reads it",
+    ),
+    (
+        "workers/engine/utils.py",
+        "assert total_data_size % (force_group_size * micro_batch_size_per_gpu) == 0",
+        "preflight/sizes says so before",
+    ),
     (SEPARATE, "ray.remote(DetachActorWorker)", "why separate_async has a worker of its own"),
     (SEPARATE, "self.actor_rollout_wg.save_model_to_cpu(", "what that worker must be able to do"),
     ("trainer/ppo/v1/agent_loop_tq.py", "field.update(kwargs)", "dataset columns are stored with a sample"),

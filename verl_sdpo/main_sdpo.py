@@ -16,63 +16,36 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import hydra
-from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
-from verl_sdpo.config import flat_defaults
-from verl_sdpo.config.checks import ConfigError, check_run, uses_sdpo
-from verl_sdpo.config.self_distillation import KEY
-from verl_sdpo.config.without_effect import settings_without_effect
+from verl_sdpo.config.checks import uses_sdpo
+from verl_sdpo.config.for_verl import for_verl
 from verl_sdpo.platforms.cpu import platform_selection
-
-EXIT_CONFIG = 2
+from verl_sdpo.preflight.compose import compose_and_call
+from verl_sdpo.preflight.start import check_or_exit
 
 
 def main() -> None:
     """Entry point."""
-    register_config()
-    _compose_and_run()
+    compose_and_call(_check_and_run)
 
 
-def register_config() -> None:
-    """Give Hydra the options of SDPO with the defaults of their dataclasses."""
-    ConfigStore.instance().store(group="self_distillation", name="defaults", node=flat_defaults())
-
-
-@hydra.main(config_path="config", config_name="sdpo_trainer", version_base=None)
-def _compose_and_run(config: DictConfig) -> None:
-    try:
-        check_run(config)
-        for line in settings_without_effect(config) if uses_sdpo(config) else []:
-            print(f"config warning: {line}", file=sys.stderr)
-        for line in rows_checked(config):
-            print(f"data: {line}", file=sys.stderr)
-        run(config)
-    except ConfigError as error:
-        for fault in error.faults:
-            print(f"config error: {fault}", file=sys.stderr)
-        sys.exit(EXIT_CONFIG)
-
-
-def rows_checked(config: DictConfig) -> list[str]:
-    """What `verl_sdpo.config.row_checks` has to say about the run's data; ConfigError where it cannot be used."""
-    from verl_sdpo.config.row_checks import check_rows
-
-    return check_rows(config)
+def _check_and_run(config: DictConfig) -> None:
+    # First, since the checks import modules of verl's that ask for the platform.
+    if config.trainer.device == platform_selection.NAME:
+        prepare_cpu(config)
+    check_or_exit(config)
+    run(config)
 
 
 def run(config: DictConfig) -> None:
     """Run a checked configuration to its end."""
-    if config.trainer.device == platform_selection.NAME:
-        prepare_cpu(config)
     from verl.trainer.main_ppo import run_ppo
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
     from verl.utils.device import auto_set_device
 
     auto_set_device(config)
-    check_policy_loss(config)
     for_verl(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
     _run_until_asked(lambda runner_class: run_ppo(config, task_runner_class=runner_class))
@@ -118,16 +91,6 @@ class _StartedWith:
         return self._actor_class.remote(*args, **kwargs)
 
 
-def check_policy_loss(config: DictConfig) -> None:
-    """Raise ConfigError if verl does not know the other loss of a hybrid. Only verl can say, once it is imported."""
-    from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY
-
-    name = OmegaConf.select(config, f"{KEY}.hybrid_policy_loss")
-    if uses_sdpo(config) and name not in POLICY_LOSS_REGISTRY:
-        known = ", ".join(sorted(POLICY_LOSS_REGISTRY))
-        raise ConfigError([f"{KEY}.hybrid_policy_loss={name!r} is not one of verl's losses: choose one of {known}"])
-
-
 def prepare_cpu(config: DictConfig) -> None:
     """Select the CPU platform here and, through the environment, in every process of the run."""
     platform_selection.select()
@@ -141,16 +104,6 @@ def prepare_cpu(config: DictConfig) -> None:
         set_platform(platform_cpu.PlatformCPU())
     with open_dict(config):
         config.ray_kwargs.ray_init.runtime_env.env_vars = {"VERL_PLATFORM": platform_selection.NAME}
-
-
-def for_verl(config: DictConfig) -> None:
-    """Make the actor's section one that verl's dataclass conversion takes: with SDPO's options, or without them."""
-    actor = config.actor_rollout_ref.actor
-    with open_dict(config):
-        if uses_sdpo(config):
-            actor._target_ = "verl_sdpo.worker.actor_config.SdpoActorConfig"
-        else:
-            actor.pop("self_distillation", None)
 
 
 def task_runner_class() -> Any:

@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from omegaconf import OmegaConf
 
-from verl_sdpo.config import row_checks
-from verl_sdpo.config.checks import ConfigError
-from verl_sdpo.config.row_checks import check_rows
+from verl_sdpo.preflight.data import Seen, examine_data
+from verl_sdpo.preflight.examine import examine_sandbox
+from verl_sdpo.preflight.fault import MOST_SHOWN
+from verl_sdpo.preflight.reward_function import find_scorer
 from verl_sdpo.rewards import reward_modules, score
 from verl_sdpo.sandbox import SandboxRefused
 
 OURS = "pkg://verl_sdpo.rewards"
+QUESTION = [{"role": "user", "content": "?"}]
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +50,25 @@ def config_of(train, val=(), path=OURS, name="compute_score", data=(), **options
     return OmegaConf.create({"data": data, "reward": {"custom_reward_function": function}})
 
 
+def examined(config):
+    seen, (scorer, findings) = Seen(), find_scorer(config)
+    findings += examine_data(config, seen, scorer.is_ours)
+    findings += examine_sandbox(seen, scorer)
+    # Most cases here have no validation file.
+    findings.faults = [fault for fault in findings.faults if "names no file" not in fault.problem]
+    return findings
+
+
 def faults_of(config):
-    with pytest.raises(ConfigError) as refused:
-        check_rows(config)
-    return refused.value.faults
+    """What ends the run, as a person reads it."""
+    return [str(fault) for fault in examined(config).fatal()]
+
+
+def check_rows(config):
+    """What is noted of data that will do."""
+    findings = examined(config)
+    assert findings.fatal() == []
+    return findings.notes
 
 
 @pytest.mark.parametrize("name", ["compute_score", "compute_score_async"])
@@ -70,15 +87,17 @@ def test_a_fault_names_file_row_source_fault_and_remedy(tmp_path):
         f"data.val_files: {val}, row 37: data source 'sciknoweval': ground truth 'E' must be one of the letters "
         "A, B, C, D; correct the row's reward_model.ground_truth"
     )
-    assert summary.startswith("1 faults in 39 rows.")
+    assert summary.startswith("data.val_files: 1 faults in 38 rows.")
 
 
 def test_of_many_faults_a_few_are_shown_and_all_are_counted(tmp_path):
     train = write(tmp_path / "train.parquet", [row("Z")] * 1000 + [row()] * 10)
     val = write(tmp_path / "val.parquet", [row("", "gsm8k")])
     *shown, summary = faults_of(config_of(train, val))
-    assert len(shown) == row_checks.MOST_SHOWN
-    assert "1001 faults in 1011 rows, of which the first 5" in summary
+    assert len(shown) == MOST_SHOWN + 2
+    assert "1000 faults in 1010 rows, of which the first 5" in shown[MOST_SHOWN]
+    assert f"{val}, row 0" in shown[-1]
+    assert "1 faults in 1 rows. " in summary
 
 
 def test_an_unknown_data_source_lists_the_known_ones(tmp_path):
@@ -100,45 +119,42 @@ def test_lists_and_wildcards_are_read_as_verl_reads_them(tmp_path):
 
 
 def test_a_row_may_have_other_columns_none_at_all_or_no_extra_info(tmp_path):
-    few = {"data_source": ["gsm8k", "gsm8k"], "reward_model": [{"ground_truth": "1", "weight": 2.0}] * 2}
+    few = {
+        "prompt": [QUESTION] * 2,
+        "data_source": ["gsm8k", "gsm8k"],
+        "reward_model": [{"ground_truth": "1", "weight": 2.0}] * 2,
+    }
     path = tmp_path / "few.parquet"
     pq.write_table(pa.table(few), path)
     assert check_rows(config_of(str(path)))[0].startswith("2 rows")
-    pq.write_table(pa.table({"data_source": ["gsm8k"], "reward_model": ["1"]}), path)
+    pq.write_table(pa.table({"prompt": [QUESTION], "data_source": ["gsm8k"], "reward_model": ["1"]}), path)
     assert "no column reward_model.ground_truth" in faults_of(config_of(str(path)))[0]
-    pq.write_table(pa.table({"prompt": ["x"]}), path)
+    pq.write_table(pa.table({"prompt": [QUESTION]}), path)
     assert "no column data_source and no reward_model.ground_truth" in faults_of(config_of(str(path)))[0]
     null = pa.array([None], pa.struct([("ground_truth", pa.string())]))
-    pq.write_table(pa.table({"data_source": ["none"], "reward_model": null}), path)
+    pq.write_table(pa.table({"prompt": [QUESTION], "data_source": ["none"], "reward_model": null}), path)
     assert "row 0: reward_model is null" in faults_of(config_of(str(path)))[0]
 
 
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 nothing of the kind PAR1")
-    first, _ = faults_of(config_of(f"{tmp_path}/bad.parquet"))
+    [first] = faults_of(config_of(f"{tmp_path}/bad.parquet"))
     assert "bad.parquet: cannot be read as parquet" in first
 
 
 def test_what_is_not_checked_is_told_with_its_reason(tmp_path):
-    broken = write(tmp_path / "a.parquet", [row("Z")])
-    (tmp_path / "foreign.py").write_text("raise SystemExit('must not be run')\n")
+    broken, sound = write(tmp_path / "a.parquet", [row("Z")]), write(tmp_path / "b.parquet", [row()])
+    (tmp_path / "foreign.py").write_text("def compute_score(**arguments): return 0\n")
     for config, reason in [
         (config_of(broken, data={"custom_cls": {"path": "mine.py"}}), "data.custom_cls.path='mine.py'"),
         (config_of(broken, path=None), "verl's own rewards have no check"),
-        (config_of(broken, path="pkg://other.rewards"), "not a reward function of this package"),
         (config_of(broken, path=str(tmp_path / "foreign.py")), "not a reward function of this package"),
         (config_of(broken, path="pkg://verl_sdpo.rewards.passphrase"), "not a reward function of this package"),
     ]:
-        [note] = check_rows(config)
-        assert "not checked" in note
-        assert reason in note
-    *notes, last = check_rows(config_of(["rows.jsonl", "hdfs://x/y.parquet"], f"{tmp_path}/none.parquet"))
-    assert [note.partition(" were ")[0] for note in notes] == [
-        "data.train_files: rows of rows.jsonl",
-        "data.train_files: rows of hdfs://x/y.parquet",
-        f"data.val_files: rows of {tmp_path}/none.parquet",
-    ]
-    assert last.startswith("0 rows")
+        assert any("not checked" in note and reason in note for note in check_rows(config))
+    first, last = check_rows(config_of(["hdfs://x/y.parquet"], sound))
+    assert first == "data.train_files: hdfs://x/y.parquet was not checked before the start: it is not on this machine"
+    assert last.startswith("1 rows")
 
 
 REWARD_FILE = """
@@ -190,7 +206,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from omegaconf import OmegaConf
-from verl_sdpo.config.row_checks import check_rows
+from verl_sdpo.preflight.data import Seen, examine_data
 function = {"path": "pkg://verl_sdpo.rewards", "name": "compute_score"}
 def config(path):
     reward = {"custom_reward_function": function}
@@ -198,9 +214,13 @@ def config(path):
 def peak():
     # Of this program; getrusage would start from the one that started it.
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
-check_rows(config(sys.argv[1]))
+def count(path):
+    findings = examine_data(config(path), Seen(), True)
+    assert [fault.where for fault in findings.fatal()] == ["data.val_files"]
+    return findings
+count(sys.argv[1])
 before = peak()
-assert check_rows(config(sys.argv[2]))[0].startswith("400 rows")
+count(sys.argv[2])
 print((peak() - before) // 1024)
 """
 
@@ -229,9 +249,10 @@ def test_a_broken_row_ends_the_program_before_ray_starts(tmp_path):
     command += ["actor_rollout_ref.model.path=/no/model", "ray_kwargs.ray_init.num_cpus=-1"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert run.returncode == 2
-    lines = [line for line in run.stderr.splitlines() if line.startswith("config error: ")]
-    assert f"config error: data.train_files: {data}, row 0: data source 'sciknoweval'" in lines[0]
-    assert "2 faults in 2 rows" in lines[-1]
+    lines = [line for line in run.stderr.splitlines() if line.startswith("data error: ")]
+    assert f"data error: data.train_files: {data}, row 0: data source 'sciknoweval'" in lines[0]
+    assert "1 faults in 1 rows" in lines[-1]
+    assert "actor_rollout_ref.model.path='/no/model' is no folder" in run.stderr
     assert "ray" not in run.stderr.lower()
 
 
@@ -260,7 +281,7 @@ def test_where_programs_are_to_be_run_this_machine_is_tried_once_with_the_runs_o
     code, plain = row(json.dumps(CODE), "code/lcb"), row()
     data = write(tmp_path / "a.parquet", [plain, code, code]), write(tmp_path / "b.parquet", [code])
     settings = {"required": ["landlock"]}
-    layers, count = check_rows(config_of(*data, sandbox=settings, reveal_answer=True))
+    count, layers = check_rows(config_of(*data, sandbox=settings, reveal_answer=True))
     assert layers == "layers"
     assert count.startswith("4 rows")
     assert asked == [{"sandbox": settings}]
@@ -281,4 +302,4 @@ def test_a_machine_that_will_not_do_is_a_fault_beside_those_of_the_rows(tmp_path
     data = write(tmp_path / "a.parquet", [row(json.dumps(CODE), "code"), row("Z")])
     *of_rows, of_machine = faults_of(config_of(data))
     assert "1 faults in 2 rows" in of_rows[-1]
-    assert of_machine == "responses to these rows cannot be scored on this machine: no layer 'landlock'"
+    assert of_machine.startswith("responses to these rows cannot be scored on this machine: no layer 'landlock'; ")
