@@ -43,7 +43,7 @@ SIGNATURES = [
     ("trainer/main_ppo.py", "TaskRunnerV1.run", "config", "main_sdpo overrides it to choose the trainer"),
     ("trainer/ppo/utils.py", "need_critic", "config", "main_sdpo calls it as verl's entry point does"),
     ("trainer/ppo/utils.py", "need_reference_policy", "config", "main_sdpo calls it as verl's entry point does"),
-    ("utils/config.py", "validate_config", "config use_reference_policy use_critic", "main_sdpo and verl_checks call it"),
+    ("utils/config.py", "validate_config", "config use_reference_policy use_critic", "main_sdpo, verl_checks call it"),
     (
         "utils/tokenizer/tokenizer.py",
         "hf_tokenizer",
