@@ -20,6 +20,7 @@ from verl_sdpo.preflight.examine import examine
 from verl_sdpo.preflight.fault import EXIT_CODES
 from verl_sdpo.preflight.overrides import unknown_override_faults
 from verl_sdpo.preflight.report import report
+from verl_sdpo.rewards import score
 from verl_sdpo.sandbox import SandboxRefused
 
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
@@ -261,6 +262,29 @@ def test_samples_that_ranks_cannot_share_are_named_with_sizes_that_they_can(foun
 def test_damage_is_named_by_file_row_or_key(found, area, damage, place, words):
     faults = only_fatal(found(damage), area)
     assert [fault for fault in faults if fault.where.endswith(place) and words in str(fault)], list(map(str, faults))
+
+
+OWN_REWARD = """
+from verl_sdpo.rewards import compute_score, register_reward
+
+@register_reward("odd")
+def odd(solution_str, ground_truth, extra_info=None):
+    return {"score": float(int(ground_truth) % 2 and 1 / 0)}
+"""
+
+
+def test_a_registered_reward_is_tried_on_a_row_of_its_own(found, monkeypatch):
+    monkeypatch.setattr("verl_sdpo.rewards.score._REWARDS", dict(score._REWARDS))
+
+    def damage(sound):
+        (sound.folder / "mine.py").write_text(OWN_REWARD)
+        sound.overrides[f"{REWARD}.path"] = str(sound.folder / "mine.py")
+        truth = {"style": "rule", "ground_truth": "3"}
+        write_rows(sound.train, rows(data_source="odd/numbers", reward_model=truth))
+
+    [fault] = only_fatal(found(damage), "reward")
+    assert "'odd/numbers'" in fault.problem
+    assert "ZeroDivisionError" in fault.problem
 
 
 def test_a_machine_that_cannot_isolate_programs_has_a_code_of_its_own(found, monkeypatch):

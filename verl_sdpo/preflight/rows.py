@@ -28,6 +28,8 @@ READ_BYTES = 1 << 20
 # Rows that are kept for the tokenizer, and prompts that are compared with each other.
 SAMPLE_ROWS = 256
 MOST_COMPARED = 1_000_000
+# Data sources of which a row is kept, to try the reward on.
+MOST_SOURCES = 32
 # Rows without a prompt that verl's filter may drop, as a share of all.
 MOST_NULL = 0.01
 
@@ -47,8 +49,8 @@ class SplitRows:
     sources: set[str] = field(default_factory=set)
     # Where a row is, its prompt and its extra_info: a random choice of those whose prompt can be shown.
     sample: list[tuple[str, Any, Any]] = field(default_factory=list)
-    # The first row with a ground truth in it.
-    first_row: dict[str, Any] | None = None
+    # The first row of each data source with a ground truth in it.
+    first_rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     num_sampled_from: int = 0
     # Rows by the hash of their prompt, and pairs that have the same.
     prompts: dict[bytes, str] = field(default_factory=dict)
@@ -82,16 +84,17 @@ class SplitRows:
             told = "reward_model is null" if row.get("reward_model") is None else "reward_model is no mapping"
             self.broken.add(where, f"{told}, and verl reads the ground truth in it", "correct the row")
             return
-        self.first_row = self.first_row or row
+        if len(self.first_rows) < MOST_SOURCES:
+            self.first_rows.setdefault(str(row.get("data_source")), row)
         if not self.has_own_rewards:
             return
         try:
-            rewards.check_row(row["data_source"], row["reward_model"].get("ground_truth"), row.get("extra_info"))
+            rewards.check_row(row.get("data_source"), row["reward_model"].get("ground_truth"), row.get("extra_info"))
         except ValueError as error:
             problem, separator, remedy = str(error).rpartition("; ")
             self.broken.add(where, problem if separator else remedy, remedy if separator else "correct the row")
         else:
-            self.sources.add(row["data_source"])
+            self.sources.add(row.get("data_source"))
 
     def _keep(self, where: str, row: dict[str, Any]) -> None:
         """Keep every row with the same probability (reservoir sampling)."""

@@ -72,11 +72,11 @@ def examine_rewards(config: DictConfig, seen: Seen, scorer: Scorer) -> Findings:
         if name in CASES and name not in tried:
             findings += _try_known(source, CASES[name], scorer)
         elif name not in tried and name != "none":
-            findings += _try_foreign(source, _row_of(seen), scorer)
+            findings += _try_foreign(source, _first_rows(seen).get(source), scorer)
         tried.add(name)
-    row = _row_of(seen)
-    if not scorer.is_ours and row is not None:
-        findings += _try_foreign(str(row.get("data_source")), row, scorer)
+    if not scorer.is_ours:
+        for source, row in list(_first_rows(seen).items())[:1]:
+            findings += _try_foreign(source, row, scorer)
     return findings
 
 
@@ -160,8 +160,13 @@ def _registered(source: str) -> str:
     return name
 
 
-def _row_of(seen: Seen) -> dict[str, Any] | None:
-    return next((split.first_row for split in seen.splits.values() if split.first_row is not None), None)
+def _first_rows(seen: Seen) -> dict[str, dict[str, Any]]:
+    """A row of each data source, those of the training data first."""
+    found: dict[str, dict[str, Any]] = {}
+    for split in seen.splits.values():
+        for source, row in split.first_rows.items():
+            found.setdefault(source, row)
+    return found
 
 
 def _fault(source: str, problem: str, remedy: str) -> Fault:
