@@ -116,9 +116,8 @@ def listening(client: LLMServerClient) -> LLMServerClient:
 class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
     """verl's agent loop worker, whose rewards are told whether their response was cut off.
 
-    A response that its reward does not answer, or whose reward worker died, has no verdict
-    (`verl_sdpo.rollout.reward_calls`, `verl_sdpo.rollout.reward_workers`), and the worker can be asked what its sessions
-    wait for.
+    A response that its reward does not answer (`verl_sdpo.rollout.reward_calls`), or whose reward worker died
+    (`verl_sdpo.rollout.reward_workers`), has no verdict, and the worker can be asked what its sessions wait for.
 
     A row whose agent loop sets `extra_fields["truncated"]` itself keeps the agent loop's word.
     """
