@@ -14,6 +14,8 @@ HEAVY = ("ray", "verl", "vllm", "transfer_queue", "tensordict", "transformers", 
 ALLOWED = {
     "verl_sdpo": (),
     "verl_sdpo.sandbox": (),
+    "verl_sdpo.checkpoint.__main__": (),
+    "verl_sdpo.checkpoint.export": (),
     "verl_sdpo.rewards": (),
     "data_preprocess.generic": (),
     "data_preprocess.add_context": (),

@@ -145,6 +145,7 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
     """
     from verl.trainer.ppo.v1 import trainer_base
 
+    from verl_sdpo.trainer.checkpoints import Checkpoints
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
     from verl_sdpo.trainer.stalls import Stalls
     from verl_sdpo.trainer.stop_request import StopRequests
@@ -154,7 +155,8 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Updates, StopRequests, Verdicts, Watching, Stalls, stock)
+    looking = (Updates, StopRequests, Verdicts, Checkpoints, Watching, Stalls)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (*looking, stock)
 
     class PacedTrainer(*bases):
         def _build_replay_buffer(self):

@@ -107,6 +107,10 @@ ALWAYS_REFUSED = [
     ("trainer.health_check_every", True, "null for no warnings"),
     ("trainer.best_checkpoint.mode", "highest", "max, min"),
     ("trainer.best_checkpoint.metric", "val-core/acc/mean@1", "set trainer.save_freq and trainer.test_freq above 0"),
+    ("trainer.resume_mode", "typo", "auto, disable, resume_path"),
+    ("trainer.resume_mode", "resume_path", "a folder named global_step_<N>"),
+    ("trainer.resume_accept_changes", ["datum"], "choose of model, data, template, teacher"),
+    ("trainer.resume_accept_changes", "data", "write a list"),
     ("trainer.callbacks", "module.Class", "write a list"),
     ("trainer.callbacks", ["no_such_module.Class"], "is the module installed"),
 ]
@@ -304,6 +308,8 @@ def test_no_rule_is_without_a_case_here():
     own_test = {"actor_rollout_ref.actor.loss_scale_factor", "actor_rollout_ref.actor.loss_agg_mode"}
     # So have what a best checkpoint needs.
     own_test |= {"trainer.save_freq", "trainer.test_freq", "actor_rollout_ref.actor.checkpoint.async_save"}
+    # What a way to resume needs is said with that.
+    own_test |= {"trainer.resume_from_path"}
     # And what an adapter cannot do.
     own_test |= {key for _, key, _, _ in LORA_REFUSED} | {"actor_rollout_ref.actor.use_kl_loss", "trainer.device"}
     cases = REFUSED + ALWAYS_REFUSED + GENERATION_REFUSED

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from verl_sdpo.checkpoint.facts import accept_faults
 from verl_sdpo.config.self_distillation import KEY, SelfDistillationConfig
 from verl_sdpo.watch.best_checkpoint import MODES
 from verl_sdpo.watch.budget import Budget
@@ -21,6 +22,7 @@ from verl_sdpo.watch.verdicts import VerdictLimits
 
 SDPO = "sdpo"
 TRAINER_MODES = ("sync", "colocate_async", "separate_async")
+RESUME_MODES = ("auto", "disable", "resume_path")
 
 
 class ConfigError(ValueError):
@@ -117,6 +119,15 @@ def _watching_faults(config: DictConfig) -> list[str]:
         faults.append(
             f"trainer.best_checkpoint.metric={metric!r} needs checkpoints that are whole when verl has saved them: set "
             "actor_rollout_ref.actor.checkpoint.async_save=False"
+        )
+    faults += accept_faults(_listed(select("trainer.resume_accept_changes")))
+    resume_mode, resume_path = select("trainer.resume_mode"), select("trainer.resume_from_path")
+    if resume_mode not in RESUME_MODES:
+        faults.append(f"trainer.resume_mode={resume_mode!r} is not known: choose one of {', '.join(RESUME_MODES)}")
+    if resume_mode == "resume_path" and not (isinstance(resume_path, str) and "global_step_" in resume_path):
+        faults.append(
+            f"trainer.resume_mode={resume_mode!r} needs trainer.resume_from_path, a folder named global_step_<N>, not "
+            f"{resume_path!r}"
         )
     names = select("trainer.callbacks")
     try:
@@ -350,6 +361,10 @@ def _teacher_generation_rules() -> list[Rule]:
             "the recorded experts are those of the teacher's prompt; set it to False",
         ),
     ]
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, ListConfig) else value
 
 
 def _is_whole(value: object, least: int) -> bool:

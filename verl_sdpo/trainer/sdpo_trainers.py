@@ -37,6 +37,7 @@ from verl_sdpo.trainer.batch_fields import (
     write_student_prompts,
     write_teacher_inputs,
 )
+from verl_sdpo.trainer.checkpoints import Checkpoints
 from verl_sdpo.trainer.own_log_probs import needs_no_old_log_probs, rollout_is_threshold
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.rank_balance import balance_teacher, balance_update
@@ -230,7 +231,7 @@ def learns_without_targets(config: DictConfig, options: SelfDistillationConfig) 
 
 
 # What looks after a run, whatever its loss is.
-_LOOKED_AFTER = (StopRequests, Verdicts, Watching, Stalls)
+_LOOKED_AFTER = (StopRequests, Verdicts, Checkpoints, Watching, Stalls)
 
 
 class SdpoTrainerSync(Updates, _SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSync):

@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,16 @@ class Watching:
         # Before verl's files: verl names a checkpoint as the latest when it is whole, and then this one is there too.
         (folder / STATE_FILE).write_text(json.dumps(state), encoding="utf-8")
         super()._save_checkpoint()
+        self.note_checkpoint(folder)
+
+    def note_checkpoint(self, folder: Path) -> None:
+        """Where this step's checkpoint is from now on."""
         self._checkpoint = (self.global_steps, folder)
+
+    def best_so_far(self) -> dict[str, Any] | None:
+        """Step, metric and value of the best checkpoint; None where there is none, or none is kept."""
+        best = self.best_checkpoint and self.best_checkpoint.read()
+        return asdict(best) if best else None
 
     def _checkpoint_folder(self) -> Path:
         return Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
