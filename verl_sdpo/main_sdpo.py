@@ -155,10 +155,9 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
-    looking = (Updates, StopRequests, Verdicts, Checkpoints, Watching, Stalls)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (*looking, stock)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (StopRequests, Verdicts, Watching, Stalls, stock)
 
-    class PacedTrainer(*bases):
+    class PacedTrainer(Updates, *bases):
         def _build_replay_buffer(self):
             replay_buffer = super()._build_replay_buffer()
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval

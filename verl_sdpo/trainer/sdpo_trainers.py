@@ -47,7 +47,6 @@ from verl_sdpo.trainer.stop_request import StopRequests
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
 from verl_sdpo.trainer.teacher_generation import generation_metrics, generation_prompts, student_prompt_ids
 from verl_sdpo.trainer.teacher_validation import TeacherValidation
-from verl_sdpo.trainer.updates import Updates
 from verl_sdpo.trainer.verdicts import Verdicts
 from verl_sdpo.trainer.watching import Watching
 from verl_sdpo.worker.detached_worker import SdpoDetachActorWorker
@@ -230,19 +229,19 @@ def learns_without_targets(config: DictConfig, options: SelfDistillationConfig) 
     return config.actor_rollout_ref.actor.policy_loss.loss_mode != SDPO or options.distillation_weight < 1.0
 
 
-# What looks after a run, whatever its loss is.
-_LOOKED_AFTER = (StopRequests, Verdicts, Checkpoints, Watching, Stalls)
+# What looks after a run, whatever its loss is; `Updates` comes before SDPO's part, in the run's own class (main_sdpo).
+_LOOKED_AFTER = (StopRequests, Verdicts, Watching, Stalls)
 
 
-class SdpoTrainerSync(Updates, _SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSync):
+class SdpoTrainerSync(_SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSync):
     """SDPO with trainer and rollout taking turns (`trainer.v1.trainer_mode=sync`)."""
 
 
-class SdpoTrainerColocateAsync(Updates, _SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerColocateAsync):
+class SdpoTrainerColocateAsync(_SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerColocateAsync):
     """SDPO with partial rollouts on the trainer's devices (`trainer.v1.trainer_mode=colocate_async`)."""
 
 
-class SdpoTrainerSeparateAsync(Updates, _SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSeparateAsync):
+class SdpoTrainerSeparateAsync(_SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSeparateAsync):
     """SDPO with rollouts on devices of their own (`trainer.v1.trainer_mode=separate_async`)."""
 
     actor_worker_class = SdpoDetachActorWorker
