@@ -155,9 +155,9 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (StopRequests, Verdicts, Watching, Stalls, stock)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Watching, stock)
 
-    class PacedTrainer(Updates, *bases):
+    class PacedTrainer(Updates, StopRequests, Stalls, *bases):
         def _build_replay_buffer(self):
             replay_buffer = super()._build_replay_buffer()
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval

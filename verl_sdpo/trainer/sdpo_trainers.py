@@ -42,8 +42,6 @@ from verl_sdpo.trainer.own_log_probs import needs_no_old_log_probs, rollout_is_t
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.rank_balance import balance_teacher, balance_update
 from verl_sdpo.trainer.row_report import report_rows
-from verl_sdpo.trainer.stalls import Stalls
-from verl_sdpo.trainer.stop_request import StopRequests
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch, check_student_prompt
 from verl_sdpo.trainer.teacher_generation import generation_metrics, generation_prompts, student_prompt_ids
 from verl_sdpo.trainer.teacher_validation import TeacherValidation
@@ -229,19 +227,15 @@ def learns_without_targets(config: DictConfig, options: SelfDistillationConfig) 
     return config.actor_rollout_ref.actor.policy_loss.loss_mode != SDPO or options.distillation_weight < 1.0
 
 
-# What looks after a run, whatever its loss is; `Updates` comes before SDPO's part, in the run's own class (main_sdpo).
-_LOOKED_AFTER = (StopRequests, Verdicts, Watching, Stalls)
-
-
-class SdpoTrainerSync(_SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSync):
+class SdpoTrainerSync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSync):
     """SDPO with trainer and rollout taking turns (`trainer.v1.trainer_mode=sync`)."""
 
 
-class SdpoTrainerColocateAsync(_SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerColocateAsync):
+class SdpoTrainerColocateAsync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerColocateAsync):
     """SDPO with partial rollouts on the trainer's devices (`trainer.v1.trainer_mode=colocate_async`)."""
 
 
-class SdpoTrainerSeparateAsync(_SelfDistillation, *_LOOKED_AFTER, TeacherValidation, PPOTrainerSeparateAsync):
+class SdpoTrainerSeparateAsync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSeparateAsync):
     """SDPO with rollouts on devices of their own (`trainer.v1.trainer_mode=separate_async`)."""
 
     actor_worker_class = SdpoDetachActorWorker
