@@ -155,7 +155,7 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Watching, stock)
+    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Checkpoints, Watching, stock)
 
     class PacedTrainer(Updates, StopRequests, Stalls, *bases):
         def _build_replay_buffer(self):

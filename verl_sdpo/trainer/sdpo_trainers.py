@@ -227,15 +227,19 @@ def learns_without_targets(config: DictConfig, options: SelfDistillationConfig) 
     return config.actor_rollout_ref.actor.policy_loss.loss_mode != SDPO or options.distillation_weight < 1.0
 
 
-class SdpoTrainerSync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSync):
+class SdpoTrainerSync(_SelfDistillation, Verdicts, Checkpoints, Watching, TeacherValidation, PPOTrainerSync):
     """SDPO with trainer and rollout taking turns (`trainer.v1.trainer_mode=sync`)."""
 
 
-class SdpoTrainerColocateAsync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerColocateAsync):
+class SdpoTrainerColocateAsync(
+    _SelfDistillation, Verdicts, Checkpoints, Watching, TeacherValidation, PPOTrainerColocateAsync
+):
     """SDPO with partial rollouts on the trainer's devices (`trainer.v1.trainer_mode=colocate_async`)."""
 
 
-class SdpoTrainerSeparateAsync(_SelfDistillation, Verdicts, Watching, TeacherValidation, PPOTrainerSeparateAsync):
+class SdpoTrainerSeparateAsync(
+    _SelfDistillation, Verdicts, Checkpoints, Watching, TeacherValidation, PPOTrainerSeparateAsync
+):
     """SDPO with rollouts on devices of their own (`trainer.v1.trainer_mode=separate_async`)."""
 
     actor_worker_class = SdpoDetachActorWorker
