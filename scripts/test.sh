@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The test command: installs what tests need and runs them, one end-to-end training run included.
 #
-#   bash scripts/test.sh                  all of it, at most 15 minutes on two cores
+#   bash scripts/test.sh                  all but the long ones (scripts/soak.sh), at most 15 minutes on two cores
 #   bash scripts/test.sh tests/algorithm  any arguments go to pytest
 #
 # VERL_SDPO_DATA=DIR (with sciknoweval/, tooluse/) also runs the tests on real data; without it they count as skipped.
@@ -18,4 +18,4 @@ export HF_HUB_OFFLINE=1
 if (($# > 0)); then
     exec "$PYTHON" -m pytest "$@"
 fi
-exec "$PYTHON" -m pytest --durations=10
+exec "$PYTHON" -m pytest -m "not long" --durations=10

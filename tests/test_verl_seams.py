@@ -35,6 +35,7 @@ REWARD_LOOP = "experimental/reward_loop/reward_loop.py"
 AGENT_LOOP_TQ = "trainer/ppo/v1/agent_loop_tq.py"
 CLIENT = "workers/rollout/llm_server.py"
 REPLICA = "workers/rollout/replica.py"
+REPLAY_BUFFER = "trainer/ppo/v1/replay_buffer.py"
 VLLM_SERVER = "workers/rollout/vllm_rollout/vllm_async_server.py"
 
 # verl's file, symbol, all of its parameters, and what this package does with it.
@@ -112,7 +113,7 @@ SIGNATURES = [
         "it changes the worker; sdpo_trainers comes after",
     ),
     (
-        "trainer/ppo/v1/replay_buffer.py",
+        REPLAY_BUFFER,
         "ReplayBuffer.__init__",
         "trainer_mode trainer_config max_off_policy_threshold max_off_policy_strategy sampler_kwargs poll_interval "
         "refill_fn filter_groups_metric train_batch_size gen_batch_size max_inflight_gen_batches "
@@ -255,6 +256,12 @@ SIGNATURES = [
         "FullyAsyncLLMServerClient.generate",
         "request_id prompt_ids sampling_params image_data video_data audio_data mm_processor_kwargs **kwargs",
         "stop_reasons overrides it: what verl says of a response that was interrupted and not resumed",
+    ),
+    (
+        REPLAY_BUFFER,
+        "ReplayBuffer.sample",
+        "global_steps partition_id batch_size",
+        "fixed_order overrides it to put batches in order",
     ),
     (
         AGENT_LOOP,
@@ -541,6 +548,47 @@ CODE = [
         CLIENT,
         'if len(final_output.token_ids) >= original_max_tokens: final_output.stop_reason = "length"',
         "and says so of a response whose end is the last token allowed, too",
+    ),
+    (
+        TRAINER,
+        'np.array( [str(uuid.uuid4()) for _ in range(len(batch_dict["raw_prompt"]))], dtype=object )',
+        "fixed_order numbers validation prompts there",
+    ),
+    (
+        TRAINER,
+        'batch_dict["uid"] = np.array([str(uuid.uuid4()) for _ in range(len(batch_dict["raw_prompt"]))], dtype=object)',
+        "and training prompts there",
+    ),
+    (
+        REPLAY_BUFFER,
+        "The key format is `{uid}_{session_id}_{index}`",
+        "fixed_order orders samples by that",
+    ),
+    (
+        AGENT_LOOP_TQ,
+        "run_sampling_params, trajectory=trajectory, trace=trace, session_id=i, **prompt",
+        "request_seeds reads session and uid, and sessions share the parameters",
+    ),
+    (
+        "experimental/agent_loop/single_turn_agent_loop.py",
+        'request_id = f"det-{priority}" if getattr(self.rollout_config, "full_determinism", False)',
+        "request_seeds gives each session a name of its own",
+    ),
+    (
+        "workers/rollout/router.py",
+        "server_id = list(self._servers)[hash(request_id) % len(self._servers)]",
+        "and by that name it always goes to the same engine",
+    ),
+    (
+        VLLM_SERVER,
+        'sampling_params.setdefault("seed", self.replica_rank + self.config.seed)',
+        "request_seeds' seed is kept",
+    ),
+    (VLLM_SERVER, 'os.environ["VLLM_BATCH_INVARIANT"] = "1"', "vllm_server takes it back on a CPU"),
+    (
+        "trainer/main_ppo.py",
+        'os.environ["PYTHONHASHSEED"] = str(rollout_cfg.seed)',
+        "determinism: sets of strings have one order in every process",
     ),
     (VLLM_SERVER, "self.engine = engine_client", "vllm_server puts an engine around it"),
     (VLLM_SERVER, "generator = self.engine.generate(", "which hears the outputs"),

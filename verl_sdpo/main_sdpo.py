@@ -19,6 +19,7 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 
 from verl_sdpo.config.checks import uses_sdpo
+from verl_sdpo.config.determinism import is_deterministic, set_determinism
 from verl_sdpo.config.for_verl import for_verl
 from verl_sdpo.platforms.cpu import platform_selection
 from verl_sdpo.preflight.compose import compose_and_call
@@ -46,6 +47,7 @@ def run(config: DictConfig) -> None:
     from verl.utils.device import auto_set_device
 
     auto_set_device(config)
+    set_determinism(config)
     for_verl(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
     _run_until_asked(lambda runner_class: run_ppo(config, task_runner_class=runner_class))
@@ -146,6 +148,7 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
     from verl.trainer.ppo.v1 import trainer_base
 
     from verl_sdpo.trainer.checkpoints import Checkpoints
+    from verl_sdpo.trainer.fixed_order import FixedOrder
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
     from verl_sdpo.trainer.stalls import Stalls
     from verl_sdpo.trainer.stop_request import StopRequests
@@ -156,6 +159,8 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
     bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Checkpoints, Watching, stock)
+    if is_deterministic(config):
+        bases = (FixedOrder, *bases)
 
     class PacedTrainer(Updates, StopRequests, Stalls, *bases):
         def _build_replay_buffer(self):

@@ -15,36 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_preprocess.schema import chat_prompt, make_row
-from data_preprocess.writer import write_parquet
-from recipe.tiny_model import build_model, build_tokenizer
+from tests.e2e.run_folder import NUM_ROWS, is_equal, leaves, logged, write_inputs
 from tests.e2e.training_run import TrainingRun
 
 pytestmark = pytest.mark.e2e
 
-NUM_ROWS = 24
 BATCH = 4
 START_SECONDS = 400
-
-
-def write_inputs(folder: Path) -> None:
-    """An untrained model and questions that it cannot answer."""
-    tokenizer = build_tokenizer()
-    tokenizer.save_pretrained(folder / "model")
-    build_model(tokenizer, seed=0).save_pretrained(folder / "model")
-    for split in ("train", "test"):
-        rows = [
-            make_row(
-                data_source="multiple_choice/e2e",
-                prompt=chat_prompt(f"Question {split} {index}: which letter?\nA) one\nB) two\nC) three\nD) four"),
-                ground_truth="ABCD"[index % 4],
-                ability="test",
-                split=split,
-                index=index,
-            )
-            for index in range(NUM_ROWS if split == "train" else 4)
-        ]
-        write_parquet(rows, folder / f"{split}.parquet")
 
 
 def overrides(folder: Path, name: str) -> list[str]:
@@ -108,29 +85,9 @@ def runs(tmp_path_factory) -> Path:
     return folder
 
 
-def logged(folder: Path, name: str) -> dict[int, dict[str, float]]:
-    lines = (folder / f"{name}.jsonl").read_text().splitlines()
-    return {record["step"]: record["data"] for record in map(json.loads, lines)}
-
-
-def leaves(value, path="") -> dict[str, object]:
-    """Every tensor and number of a checkpoint file, by its place in it."""
-    if isinstance(value, dict):
-        return {k: v for key, item in value.items() for k, v in leaves(item, f"{path}/{key}").items()}
-    if isinstance(value, list | tuple):
-        return {k: v for index, item in enumerate(value) for k, v in leaves(item, f"{path}/{index}").items()}
-    if isinstance(value, torch.Tensor):
-        return {path: value.to_local() if hasattr(value, "to_local") else value}
-    return {path: value}
-
-
 def load(folder: Path, step: int, kind: str) -> dict[str, object]:
     path = folder / "checkpoints" / f"global_step_{step}" / "actor" / f"{kind}_world_size_1_rank_0.pt"
     return leaves(torch.load(path, weights_only=False))
-
-
-def is_equal(left: object, right: object) -> bool:
-    return torch.equal(left, right) if isinstance(left, torch.Tensor) else left == right
 
 
 def test_training_moves_student_and_teacher_and_logs_what_it_did(runs):

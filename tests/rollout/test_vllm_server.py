@@ -21,4 +21,6 @@ def test_the_server_says_stop_and_length_and_leaves_the_rest_to_verl():
     assert run.returncode == 0, run.stderr[-2000:]
     seen = json.loads(run.stdout.splitlines()[-1])
     expected = ["length", "stop", "aborted", "repetition", "aborted"]
+    # On a CPU vLLM's engine dies of batch invariance.
+    assert seen.pop("batch_invariance") == "0"
     assert seen == {"together": expected, "in_turn": expected, "num_calls": 10, "replica": "StopReasonReplica"}

@@ -5,6 +5,7 @@ vLLM as a run does. Writes JSON."""
 
 import asyncio
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -47,6 +48,19 @@ def server():
     return made
 
 
+def batch_invariance():
+    """The environment's word after a server was made that sets it as verl's does with `full_determinism`."""
+
+    def as_verl(self):
+        os.environ["VLLM_BATCH_INVARIANT"] = "1"
+
+    original = vllm_server.vLLMHttpServer.__init__
+    vllm_server.vLLMHttpServer.__init__ = as_verl
+    vllm_server.StopReasonServer()
+    vllm_server.vLLMHttpServer.__init__ = original
+    return os.environ["VLLM_BATCH_INVARIANT"]
+
+
 async def main():
     made = server()
     numbers = range(len(REASONS))
@@ -61,6 +75,7 @@ async def main():
                 "in_turn": [output.stop_reason for output in in_turn],
                 "num_calls": made.engine.num_calls,
                 "replica": replica.__name__,
+                "batch_invariance": batch_invariance(),
             }
         )
     )

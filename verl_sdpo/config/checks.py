@@ -13,6 +13,7 @@ from collections.abc import Callable
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from verl_sdpo.checkpoint.facts import accept_faults
+from verl_sdpo.config.determinism import determinism_faults
 from verl_sdpo.config.self_distillation import KEY, SelfDistillationConfig
 from verl_sdpo.watch.best_checkpoint import MODES
 from verl_sdpo.watch.budget import Budget
@@ -69,7 +70,7 @@ def _common_faults(config: DictConfig) -> list[str]:
         )
     if not _is_whole(seed := select("trainer.seed"), least=0):
         faults.append(f"trainer.seed={seed!r} is no seed: set a whole number of at least 0")
-    return faults + _watching_faults(config)
+    return faults + determinism_faults(config) + _watching_faults(config)
 
 
 def _watching_faults(config: DictConfig) -> list[str]:

@@ -11,10 +11,12 @@ different machines (`rollout.disaggregation`) verl takes a class that is in no r
 from __future__ import annotations
 
 import contextvars
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import ray
+from verl.plugin.platform import get_platform
 from verl.workers.rollout.replica import RolloutReplicaRegistry, TokenOutput
 from verl.workers.rollout.vllm_rollout.vllm_async_server import vLLMHttpServer, vLLMReplica
 
@@ -40,6 +42,13 @@ class RememberingEngine:
 
 class StopReasonServer(vLLMHttpServer):
     """verl's server, whose outputs say "stop" or "length" where verl's say "completed"."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if get_platform().device_name == "cpu":
+            # verl sets it for `full_determinism`. It stands for kernels that a CPU does not have: vLLM's engine, which
+            # starts later and inherits it, dies of the first request.
+            os.environ["VLLM_BATCH_INVARIANT"] = "0"
 
     @property
     def engine(self) -> Any:
