@@ -104,11 +104,12 @@ def test_a_timeout_that_the_reward_itself_raises_is_no_deadline():
     assert "reward_timeout" not in reason
 
 
-def test_the_death_of_a_worker_is_not_the_rewards_affair():
+def test_where_the_worker_dies_that_sample_has_no_verdict_and_the_others_have_theirs():
     worker = Judge({"good": 1.0, "dead": RayActorError()})
-    [_, error] = run_all(worker)
-    assert isinstance(error, RayActorError)
-    assert list(worker.outputs) == ["good"]
+    assert run_all(worker) == [None, None]
+    assert worker.outputs["good"].reward_score == 1.0
+    outcome = worker.outputs["dead"].extra_fields["reward_extra_info"]
+    assert (outcome["score"], outcome["sandbox_error"]) == (0.0, 1.0)
 
 
 def test_where_the_ranks_judge_later_there_is_no_score_yet():
