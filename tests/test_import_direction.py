@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "trainer": {"algorithm", "checkpoint", "config", "watch", "worker"},
     "plugin": {"platforms"},
     "signals": set(),
-    "preflight": {"config", "rewards", "trainer"},
+    "preflight": {"checkpoint", "config", "rewards", "trainer"},
     "main_sdpo": {"config", "platforms", "preflight", "rollout", "signals", "trainer"},
     "": set(),
 }

@@ -171,15 +171,9 @@ def named_checkpoint(path):
 
 
 RESUME = {
-    "mode": (
-        lambda sound: sound.overrides.update({"trainer.resume_mode": "atuo"}),
-        "trainer.resume_mode",
-        "one of auto, disable",
-    ),
     "empty tracker": (tracker(""), resume.TRACKER, "holds '' where"),
     "tracker to nowhere": (tracker("7"), resume.TRACKER, "no folder"),
     "checkpoint without actor": (checkpoint_without_actor, resume.TRACKER, "holds no actor"),
-    "no path": (named_checkpoint(None), "trainer.resume_from_path", "global_step_N"),
     "path to nowhere": (named_checkpoint("/no/global_step_3"), "trainer.resume_from_path", "no folder"),
 }
 

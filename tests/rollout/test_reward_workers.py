@@ -50,6 +50,7 @@ class Worker(StopReasonWorker):
         self.reward_loop_worker_handles = [SimpleNamespace(compute_score=SimpleNamespace(remote=self.fail))]
         self.processor = self.hf_model_type = None
         self.mm_processor_kwargs = {}
+        self.config = SimpleNamespace(trainer=SimpleNamespace(reward_timeout=None))
         self.error = error
 
     async def fail(self, data):
@@ -80,10 +81,16 @@ def test_a_response_that_no_worker_lived_to_score_has_no_verdict(error):
     assert found.reason.endswith(str(error).strip().splitlines()[-1].strip())
 
 
-@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
-def test_what_a_reward_raises_is_raised(error):
-    with pytest.raises(type(error)):
-        scored(error, truncated=False)
+def test_what_fails_outside_of_a_reward_worker_is_raised():
+    with pytest.raises(ValueError, match="a broken row"):
+        scored(ValueError("a broken row"), truncated=False)
+
+
+@pytest.mark.parametrize("error", RAISED[1:], ids=lambda error: type(error).__name__)
+def test_what_a_reward_raises_is_told_as_its_own_error_and_not_as_a_death(error):
+    info = scored(error, truncated=False).extra_fields["reward_extra_info"]
+    assert (info["score"], info["sandbox_error"]) == (0.0, 1.0)
+    assert info["feedback"].startswith("the reward raised")
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)

@@ -10,19 +10,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from verl_sdpo.checkpoint.manifest import NAME as MARK
 from verl_sdpo.preflight.fault import Fault, Findings
 
-MODES = ("auto", "disable", "resume_path")
 TRACKER = "latest_checkpointed_iteration.txt"
 _MODE, _PATH, _FOLDER = "trainer.resume_mode", "trainer.resume_from_path", "trainer.default_local_dir"
 _FRESH = "set trainer.resume_mode=disable to start from scratch, or another trainer.default_local_dir"
 
 
 def examine_resume(config: DictConfig) -> Findings:
-    """A mode that verl does not know, a checkpoint that is named and is not there, or is not whole."""
+    """A checkpoint that is named and is not there, or is not whole. The options themselves are the configuration's."""
     mode = OmegaConf.select(config, _MODE)
-    if mode not in MODES:
-        return Findings([_fault(_MODE, f"{_MODE}={mode!r} is not known", f"choose one of {', '.join(MODES)}")])
     if mode == "resume_path":
         return _of_path(OmegaConf.select(config, _PATH))
     if mode == "auto":
@@ -32,8 +30,7 @@ def examine_resume(config: DictConfig) -> Findings:
 
 def _of_path(path: object) -> Findings:
     if not isinstance(path, str) or re.search(r"global_step_\d+/?$", path) is None:
-        told = f"{_PATH}={path!r} does not end in global_step_N"
-        return Findings([_fault(_PATH, told, "name the folder of one checkpoint, or set trainer.resume_mode=auto")])
+        return Findings()
     return _of_checkpoint(Path(path).absolute(), _PATH, f"{_PATH}={path!r}")
 
 
@@ -41,6 +38,10 @@ def _of_tracker(folder: Path) -> Findings:
     tracker = folder / TRACKER
     where = f"{_FOLDER}: {tracker}"
     steps = sorted(folder.glob("global_step_*"), key=lambda path: path.name)
+    # Of checkpoints with a mark the run itself takes the newest whole one, whatever became of the tracker.
+    is_marked = any((path / MARK).is_file() for path in steps)
+    if not tracker.exists() and is_marked:
+        return Findings()
     if not tracker.exists():
         notes = [f"{folder} holds {len(steps)} checkpoints and no {TRACKER}: verl starts from scratch"] if steps else []
         return Findings([], notes)
@@ -48,6 +49,8 @@ def _of_tracker(folder: Path) -> Findings:
         text = tracker.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         return Findings([_fault(where, f"cannot be read ({error})", _FRESH)])
+    if not re.fullmatch(r"\d+", text, re.ASCII) and is_marked:
+        return Findings([], [f"{tracker} names no step: the newest whole checkpoint beside it counts"])
     if not re.fullmatch(r"\d+", text, re.ASCII):
         told = f"holds {text[:40]!r} where the number of a step was expected"
         there = ", ".join(path.name for path in steps) or "none"
