@@ -159,10 +159,10 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
     mode = config.trainer.v1.trainer_mode
     stock = trainer_base.get_trainer_cls(mode)
     bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Checkpoints, Watching, stock)
-    if is_deterministic(config):
-        bases = (FixedOrder, *bases)
+    # Before all others: what they do to a batch, they do to one in order.
+    first = (FixedOrder,) if is_deterministic(config) else ()
 
-    class PacedTrainer(Updates, StopRequests, Stalls, *bases):
+    class PacedTrainer(*first, Updates, StopRequests, Stalls, *bases):
         def _build_replay_buffer(self):
             replay_buffer = super()._build_replay_buffer()
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval

@@ -26,6 +26,7 @@ from verl_sdpo.trainer.teacher_generation import (
     generation_prompts,
     student_prompt_ids,
 )
+from verl_sdpo.watch.verdicts import VerdictLimits, VerdictWatch
 
 CONFIG = RepromptConfig(**SDFT_BEHAVIOUR)
 SYSTEM = {"role": "system", "content": "Answer briefly."}
@@ -219,6 +220,7 @@ def trainer_of(compose, tokenizer, render, monkeypatch):
         trainer.tokenizer, trainer.prompt_renderer, trainer.global_steps = tokenizer, render, 4
         trainer.self_distillation = SelfDistillationConfig(generation_by=generation_by, reprompt=CONFIG)
         trainer.fetches = []
+        trainer.verdict_watch = VerdictWatch(VerdictLimits(None, None))
 
         def fetch(self, num_prompts=None):
             self.fetches.append(num_prompts)
