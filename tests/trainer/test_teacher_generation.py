@@ -28,6 +28,8 @@ from verl_sdpo.trainer.teacher_generation import (
 )
 from verl_sdpo.watch.verdicts import VerdictLimits, VerdictWatch
 
+# What is counted of samples without a verdict, in every step.
+NO_FAULTS = {"reward/sandbox_error_fraction": 0.0, "reward/bad_test_fraction": 0.0}
 CONFIG = RepromptConfig(**SDFT_BEHAVIOUR)
 SYSTEM = {"role": "system", "content": "Answer briefly."}
 RESPONSE = [70, 71, 72]
@@ -247,7 +249,7 @@ def test_a_batch_leaves_with_the_teachers_prompts_and_comes_back_with_the_studen
     before = copy.deepcopy(queue.rows)
     metrics = {"gen": 1}
     meta = trainer._balance_batch(meta, metrics=metrics)
-    assert metrics == {"gen": 1, "self_distillation/generated_by_teacher_fraction": pytest.approx(2 / 3)}
+    assert metrics == NO_FAULTS | {"gen": 1, "self_distillation/generated_by_teacher_fraction": pytest.approx(2 / 3)}
     assert meta.extra_info == {"temperature": 0.7}
     assert meta.fields is None
     for key, tag in zip(meta.keys, meta.tags, strict=True):
@@ -280,7 +282,7 @@ def test_without_any_context_the_teachers_rollouts_are_the_students(trainer_of, 
     meta, metrics = generated(batch, queue, render), {}
     tags = copy.deepcopy(meta.tags)
     assert trainer._balance_batch(meta, metrics).tags == tags
-    assert metrics == {"self_distillation/generated_by_teacher_fraction": 0.0}
+    assert metrics == NO_FAULTS | {"self_distillation/generated_by_teacher_fraction": 0.0}
 
 
 def test_the_students_rollouts_are_left_alone(trainer_of, queue, render):
@@ -290,7 +292,7 @@ def test_the_students_rollouts_are_left_alone(trainer_of, queue, render):
     assert list(batch["raw_prompt"]) == [question(number) for number in range(3)]
     meta, metrics = generated(batch, queue, render), {}
     assert trainer._balance_batch(meta, metrics=metrics) is meta
-    assert metrics == {}
+    assert metrics == NO_FAULTS
 
 
 def test_a_batch_with_other_prompts_can_be_divided_among_agent_loops_and_kept_for_a_resume():
