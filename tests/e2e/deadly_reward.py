@@ -5,7 +5,6 @@
 from verl_sdpo.rewards import register_reward
 from verl_sdpo.sandbox import Limits, Status, run
 
-DATA_SOURCE = "killed_processes"
 # Fails on every second response or so, and says on the others what it read.
 PROGRAM = """\
 import sys, time
@@ -18,12 +17,7 @@ print("passed", total)
 """
 
 
-def expected_score(response: str) -> float:
-    """What a response deserves, without the program."""
-    return float(sum(response.encode("utf-8", "surrogatepass")) % 2 == 0)
-
-
-@register_reward(DATA_SOURCE)
+@register_reward("killed_processes")
 def compute_score(solution_str, ground_truth, extra_info=None):
     result = run(PROGRAM, solution_str, Limits(cpu_seconds=5.0, wall_seconds=60.0))
     if result.status == Status.SANDBOX_ERROR:

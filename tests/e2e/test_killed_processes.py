@@ -20,17 +20,23 @@ import pytest
 from data_preprocess.schema import chat_prompt, make_row
 from data_preprocess.writer import write_parquet
 from recipe.tiny_model import build_model, build_tokenizer
-from tests.e2e import deadly_reward
 from tests.e2e.training_run import TrainingRun
 
 pytestmark = pytest.mark.e2e
 
+# Not imported: that would register its reward for the other tests of this process.
+REWARD, DATA_SOURCE = Path(__file__).with_name("deadly_reward.py"), "killed_processes"
 BATCH, ROLLOUTS, STEPS = 4, 2, 3
 SAMPLES = BATCH * ROLLOUTS
 START_SECONDS, STEP_SECONDS = 400, 300
 WORKER_TITLE, INTERPRETER = "ray::RewardLoopWorker", "zygote.py"
 # Above what the process that waits for the next program has used.
 AT_WORK_SECONDS = 0.05
+
+
+def expected_score(response: str) -> float:
+    """What a response deserves, without the program."""
+    return float(sum(response.encode("utf-8", "surrogatepass")) % 2 == 0)
 
 
 def write_inputs(folder: Path) -> None:
@@ -40,7 +46,7 @@ def write_inputs(folder: Path) -> None:
     for split, num_rows in (("train", BATCH * STEPS), ("test", 1)):
         rows = [
             make_row(
-                data_source=deadly_reward.DATA_SOURCE,
+                data_source=DATA_SOURCE,
                 prompt=chat_prompt(f"Question {split} {index}"),
                 ground_truth="even",
                 ability="test",
@@ -60,7 +66,7 @@ def overrides(folder: Path) -> list[str]:
         "data.max_prompt_length=256",
         "data.max_response_length=16",
         "reward.custom_reward_function.path=pkg://verl_sdpo.rewards",
-        f"+reward.custom_reward_function.reward_kwargs.reward_modules=[{deadly_reward.__file__}]",
+        f"+reward.custom_reward_function.reward_kwargs.reward_modules=[{REWARD}]",
         f"actor_rollout_ref.model.path={folder}/model",
         f"actor_rollout_ref.actor.ppo_mini_batch_size={BATCH}",
         "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8",
@@ -188,6 +194,6 @@ def test_no_sample_is_without_a_verdict(folder):
 
 def test_every_sample_has_the_score_that_it_deserves(folder):
     samples = [sample for step in range(1, STEPS + 1) for sample in rollouts(folder, step)]
-    deserved = [deadly_reward.expected_score(sample["output"]) for sample in samples]
+    deserved = [expected_score(sample["output"]) for sample in samples]
     assert set(deserved) == {0.0, 1.0}
     assert [sample["score"] for sample in samples] == deserved
