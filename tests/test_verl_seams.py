@@ -540,7 +540,7 @@ CODE = [
         "result = await selected_reward_loop_worker_handle.compute_score.remote(data) "
         'final_output.reward_score = result["reward_score"] '
         'final_output.extra_fields["reward_extra_info"] = result["reward_extra_info"]',
-        "reward_workers writes the same where the worker died",
+        "reward_calls writes the same where the reward gave no score",
     ),
     (CLIENT, "output: TokenOutput = await server.generate.remote(", "the engine's own output"),
     (CLIENT, "output = await super().generate( request_id=request_id,", "a resuming client asks for each part"),

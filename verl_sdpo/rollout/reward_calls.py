@@ -21,6 +21,7 @@ from ray.exceptions import RayTaskError
 from verl.experimental.agent_loop import AgentLoopOutput
 
 from verl_sdpo.rewards.outcome import complete_outcome
+from verl_sdpo.rollout.reward_workers import is_process_death, told_of_death
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ async def answered(
 ) -> None:
     """Await verl's call of the reward; where it gives no usable score, the sample has no verdict instead.
 
-    What a reward raises is that sample's affair. Other errors, such as a worker's death, are raised.
+    What a reward raises is that sample's affair, and so is the death of its workers. Other errors are raised.
 
     Args:
         call: sets the fields of the output that verl sets from a reward.
@@ -56,13 +57,20 @@ async def answered(
 
 
 def _error_of(task: asyncio.Future[None]) -> str | None:
-    """What the reward raised, whose traceback is logged; None where it did not. Other errors are raised."""
+    """What the reward raised, whose traceback is logged, or how its workers died; None where neither happened.
+
+    Other errors are raised.
+    """
     try:
         task.result()
     except RayTaskError as error:
         logger.error("a reward raised", exc_info=error)
         last = str(error).strip().splitlines()[-1:]
         return f"the reward raised {''.join(last)}"
+    except Exception as error:
+        if not is_process_death(error):
+            raise
+        return told_of_death(error)
     return None
 
 

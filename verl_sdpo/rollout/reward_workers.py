@@ -6,33 +6,24 @@ verl 0.9.1 starts reward workers as Ray actors that stay dead, and hands each re
 response's session then fails, which the replay buffer lets pass: a sample is silently missing, or all are, and the run
 ends. verl has no option for the actors' restarts, so `restart_reward_workers` puts a manager in place of verl's.
 
-Only the death of the process is survived. What a reward raises goes the way that verl has for it.
+What becomes of a response that none of them lived to score, or whose reward raised, is `reward_calls`' affair.
 
 Depends on these of verl 0.9.1, which `tests/test_verl_seams.py` pins:
 
 - `experimental/reward_loop/reward_loop.py`: `RewardLoopManager._init_reward_loop_workers` starts
   `self.reward_loop_workers_class`, and gives it a name and a node only.
 - `trainer/ppo/v1/trainer_base.py`: the trainer makes the manager by the name `RewardLoopManager` of its module.
-- `experimental/agent_loop/agent_loop.py`: `_compute_score` awaits one call of a worker, and writes `reward_score` and
-  `extra_fields["reward_extra_info"]` after it.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayTaskError, WorkerCrashedError
-from verl.experimental.agent_loop import AgentLoopOutput
 from verl.experimental.reward_loop import RewardLoopManager, RewardLoopWorker
 from verl.trainer.ppo.v1 import trainer_base
-
-from verl_sdpo.rewards.outcome import complete_outcome
-
-logger = logging.getLogger(__name__)
 
 # How often a response is tried again whose worker died. One that is itself the cause must come to an end soon: the
 # others that the worker had at hand are lost with it each time.
@@ -85,22 +76,9 @@ def is_process_death(error: BaseException) -> bool:
     return isinstance(error, _DEATHS) and not isinstance(error, RayTaskError)
 
 
-def leave_without_verdict(output: AgentLoopOutput, extra_info: Mapping[str, Any] | None, error: BaseException) -> None:
-    """Make a response that no worker lived to score one that could not be judged: 0, `sandbox_error`, never passed.
-
-    Training leaves it out, and too many of them end the run (`verl_sdpo.trainer.verdicts`). As with other samples
-    without a verdict, the feedback has the reason, which nobody is shown but the reader of the log.
-
-    Args:
-        output: of the agent loop; the fields are set that verl sets from a reward.
-        extra_info: the row's, as the reward would have got it.
-        error: how the last attempt ended.
-    """
+def told_of_death(error: BaseException) -> str:
+    """How the last attempt at a response ended whose workers died."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     # Ray's first line says what happened, its last one how the process ended or what its start raised.
     told = " ".join(dict.fromkeys((lines[0], lines[-1].strip())))
-    reason = f"no reward worker lived to score the response, in up to {1 + RETRIES} attempts: {told}"
-    logger.error("no verdict on a response: %s", reason)
-    outcome = complete_outcome({"score": 0.0, "sandbox_error": 1.0, "feedback": reason}, extra_info, "reward worker")
-    output.reward_score = outcome["score"]
-    output.extra_fields["reward_extra_info"] = outcome
+    return f"no reward worker lived to score the response, in up to {1 + RETRIES} attempts: {told}"

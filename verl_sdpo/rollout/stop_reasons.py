@@ -36,7 +36,6 @@ from verl.workers.rollout.llm_server import LLMServerClient
 from verl.workers.rollout.replica import TokenOutput
 
 from verl_sdpo.rollout.reward_calls import answered
-from verl_sdpo.rollout.reward_workers import is_process_death, leave_without_verdict
 from verl_sdpo.rollout.sessions import GENERATION, REWARD, Sessions
 
 logger = logging.getLogger(__name__)
@@ -116,8 +115,8 @@ def listening(client: LLMServerClient) -> LLMServerClient:
 class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
     """verl's agent loop worker, whose rewards are told whether their response was cut off.
 
-    A response that its reward does not answer (`verl_sdpo.rollout.reward_calls`), or whose reward worker died
-    (`verl_sdpo.rollout.reward_workers`), has no verdict, and the worker can be asked what its sessions wait for.
+    A response that its reward does not answer has no verdict (`verl_sdpo.rollout.reward_calls`), and the worker can be
+    asked what its sessions wait for.
 
     A row whose agent loop sets `extra_fields["truncated"]` itself keeps the agent loop's word.
     """
@@ -159,12 +158,7 @@ class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
             await call
             return
         self.sessions.goes_on(id(_SESSION.get()), REWARD)
-        try:
-            await answered(call, outputs[-1], row.get("extra_info"), self.config.trainer.reward_timeout)
-        except Exception as error:
-            if not is_process_death(error):
-                raise
-            leave_without_verdict(outputs[-1], row.get("extra_info"), error)
+        await answered(call, outputs[-1], row.get("extra_info"), self.config.trainer.reward_timeout)
 
     def _told(self, output: AgentLoopOutput, extra_info: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is new for the reward. The row itself, which verl stores with the sample, stays as it is."""
