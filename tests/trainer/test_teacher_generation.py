@@ -198,7 +198,7 @@ def generated(batch, queue, render):
         prompt = torch.tensor(render(values["raw_prompt"]))
         response = torch.tensor(RESPONSE[: row + 1])
         input_ids = torch.cat([prompt, response])
-        values |= {"prompts": prompt, "responses": response, "input_ids": input_ids}
+        values |= {"uid": f"u{row}", "prompts": prompt, "responses": response, "input_ids": input_ids}
         values |= {"position_ids": torch.arange(len(input_ids)), "response_mask": torch.ones_like(response)}
         values["rollout_log_probs"] = torch.full((len(response),), -0.5)
         for session in range(2):
@@ -268,7 +268,7 @@ def test_a_batch_leaves_with_the_teachers_prompts_and_comes_back_with_the_studen
             "global_steps": 4,
         }
         kept = set(row) - {"raw_prompt", "prompts", "input_ids", "position_ids"}
-        assert {"responses", "response_mask", "rollout_log_probs", "extra_info", "student_prompt"} == kept
+        assert kept == {"uid", "responses", "response_mask", "rollout_log_probs", "extra_info", "student_prompt"}
         for name in kept:
             assert row[name] is before[key][name] or str(row[name]) == str(before[key][name])
 

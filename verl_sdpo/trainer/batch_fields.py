@@ -82,8 +82,7 @@ def read_judged(batch: KVBatchMeta) -> list[Judged | None]:
     data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["uid", "extra_fields"])
     has_info = "extra_fields" in data.keys()  # noqa: SIM118
     extra_fields = _plain(data["extra_fields"]) if has_info else [None] * len(batch)
-    uids = _plain(data["uid"]) if "uid" in data.keys() else batch.keys  # noqa: SIM118
-    rows = zip(uids, extra_fields, batch.tags, strict=True)
+    rows = zip(_plain(data["uid"]), extra_fields, batch.tags, strict=True)
     return [
         None if tag.get("is_padding", False) else judged(str(uid), (fields or {}).get("reward_extra_info"))
         for uid, fields, tag in rows
