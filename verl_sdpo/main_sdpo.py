@@ -19,7 +19,7 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 
 from verl_sdpo.config.checks import uses_sdpo
-from verl_sdpo.config.determinism import is_deterministic, set_determinism
+from verl_sdpo.config.determinism import is_deterministic
 from verl_sdpo.config.for_verl import for_verl
 from verl_sdpo.platforms.cpu import platform_selection
 from verl_sdpo.preflight.compose import compose_and_call
@@ -47,7 +47,6 @@ def run(config: DictConfig) -> None:
     from verl.utils.device import auto_set_device
 
     auto_set_device(config)
-    set_determinism(config)
     for_verl(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
     _run_until_asked(lambda runner_class: run_ppo(config, task_runner_class=runner_class))

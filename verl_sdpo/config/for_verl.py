@@ -7,10 +7,14 @@ from __future__ import annotations
 from omegaconf import DictConfig, open_dict
 
 from verl_sdpo.config.checks import uses_sdpo
+from verl_sdpo.config.determinism import set_determinism
 
 
 def for_verl(config: DictConfig) -> None:
-    """Make the actor's section one that verl's dataclass conversion takes: with SDPO's options, or without them."""
+    """Set what `trainer.full_determinism` stands for, and make the actor's section one that verl's dataclass conversion
+    takes: with SDPO's options, or without them.
+    """
+    set_determinism(config)
     actor = config.actor_rollout_ref.actor
     with open_dict(config):
         if uses_sdpo(config):
