@@ -12,14 +12,12 @@ from typing import Any
 
 from verl_sdpo.sandbox.interpreter import InterpreterDied, WarmInterpreter
 from verl_sdpo.sandbox.job import Part
-from verl_sdpo.sandbox.kept import Kept
 from verl_sdpo.sandbox.layers import Layers, SandboxRefused, check_layers, layers_from
 from verl_sdpo.sandbox.limits import Limits
 from verl_sdpo.sandbox.result import ExecutionResult, Status
+from verl_sdpo.sandbox.runs import Runs
 from verl_sdpo.sandbox.settings import SandboxSettings
-from verl_sdpo.sandbox.slots import Slots
 
-_ATTEMPTS = 2
 # The test code of a dataset compares large values itself, so it gets more than the program.
 _TESTER_FACTOR = 4.0
 
@@ -33,13 +31,12 @@ class LocalSandbox:
 
     def _begin(self) -> None:
         self._owner = os.getpid()
-        self._slots = Slots(self._settings.slots())
+        self._runs = Runs(self._settings.slots())
         self._idle: list[WarmInterpreter] = []
         self._use_namespaces, self._namespaces_error = True, ""
         self._layers: Layers | None = None
         self._refusal: SandboxRefused | None = None
         self._lock = threading.Lock()
-        self._kept = Kept()
 
     def layers(self) -> Layers:
         """The layers in force, after a program was run under them.
@@ -76,30 +73,18 @@ class LocalSandbox:
         return layers
 
     def run_script(self, source: str, stdin: bytes, limits: Limits) -> ExecutionResult:
-        """Runs a program that reads standard input and writes standard output."""
+        """See ``Sandbox``."""
         return self._run([Part("script", {"source": source}, limits, stdin)])[0]
 
     def run_call(self, source: str, setup: str, function: str, arguments: str, limits: Limits) -> ExecutionResult:
-        """Loads a program and calls one of its functions; ``result`` has the returned value as JSON.
-
-        Args:
-            source: the program.
-            setup: source that runs before it, in its namespace.
-            function: name of the function, or of the method of a class ``Solution``.
-            arguments: JSON array.
-            limits: of the whole.
-        """
+        """See ``Sandbox``."""
         order = {"source": source, "setup": setup, "function": function, "arguments": arguments}
         return self._run([Part("call", order, limits, has_result=True)])[0]
 
     def run_asserts(
         self, source: str, setup: str, function: str, tests: str, limits: Limits
     ) -> tuple[ExecutionResult, ExecutionResult]:
-        """Serves a program's functions in one process to test code in another.
-
-        Returns:
-            The program's and the tests'; ``result`` of the latter says what came of them.
-        """
+        """See ``Sandbox``."""
         solution = Part("solution", {"source": source, "setup": setup}, limits, has_calls=True)
         order = {"tests": tests, "setup": setup, "function": function, "wall_seconds": limits.wall_seconds}
         patient = Limits(**asdict(limits) | _patience(limits))
@@ -107,14 +92,7 @@ class LocalSandbox:
         return served, tested
 
     def run_checker(self, source: str, files: Mapping[str, str], limits: Limits) -> ExecutionResult:
-        """Runs a dataset's program that judges an output.
-
-        Args:
-            source: the program.
-            files: name and content of the files that it finds, and gets as arguments in this order. Bytes that are no
-                UTF-8 stand as Python's ``surrogateescape`` has them.
-            limits: of the run; the files count as its own.
-        """
+        """See ``Sandbox``."""
         return self._run([Part("checker", {"source": source, "files": dict(files)}, limits)])[0]
 
     def close(self) -> None:
@@ -125,16 +103,7 @@ class LocalSandbox:
 
     def _run(self, parts: Sequence[Part]) -> list[ExecutionResult]:
         self.layers()
-        key = _key(parts)
-        if (known := self._kept.get(key)) is not None:
-            return known
-        with self._slots:
-            for _ in range(_ATTEMPTS):
-                results = self._attempt(parts)
-                if all(result.status != Status.SANDBOX_ERROR for result in results):
-                    self._kept.put(key, results)
-                    break
-        return results
+        return self._runs.results(_key(parts), lambda: self._attempt(parts))
 
     def _attempt(self, parts: Sequence[Part]) -> list[ExecutionResult]:
         interpreter = None

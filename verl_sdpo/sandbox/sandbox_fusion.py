@@ -19,16 +19,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from verl_sdpo.sandbox.kept import Kept
 from verl_sdpo.sandbox.layers import Layers, SandboxRefused
 from verl_sdpo.sandbox.limits import Limits
 from verl_sdpo.sandbox.result import ExecutionResult, Status
+from verl_sdpo.sandbox.runs import Runs, tried_again
 from verl_sdpo.sandbox.served_program import MIN_PYTHON, order_of, served_program
 from verl_sdpo.sandbox.server_answer import result_of
 from verl_sdpo.sandbox.settings import SandboxSettings
-from verl_sdpo.sandbox.slots import Slots
 
-_ATTEMPTS = 2
 # A server limits the whole address space, of which Python and numpy have so much before a program does anything.
 _BASE_MIB = 512
 _CHECK = f"import sys\nprint(1 + 1, sys.version_info >= {MIN_PYTHON})"
@@ -44,9 +42,8 @@ class FusionSandbox:
 
     def _begin(self) -> None:
         self._owner = os.getpid()
-        self._slots = Slots(self._settings.slots())
+        self._runs = Runs(self._settings.slots())
         self._lock = threading.Lock()
-        self._kept = Kept()
         self._layers: Layers | None = None
 
     def layers(self) -> Layers:
@@ -65,7 +62,7 @@ class FusionSandbox:
             return self._layers
 
     def _check(self) -> None:
-        result = self._attempts(order_of(_CHECK), "", _CHECK_LIMITS)
+        [result] = tried_again(lambda: [self._attempt(order_of(_CHECK), "", _CHECK_LIMITS)])
         if result.status == Status.FINISHED and result.stdout == b"2 True\n":
             return
         last = result.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -112,20 +109,7 @@ class FusionSandbox:
     def _run(self, order: Mapping[str, Any], stdin: str, limits: Limits) -> ExecutionResult:
         self.layers()
         key = hashlib.sha256(json.dumps([order, stdin, asdict(limits)]).encode()).digest()
-        if (known := self._kept.get(key)) is not None:
-            return known[0]
-        with self._slots:
-            result = self._attempts(order, stdin, limits)
-        if result.status != Status.SANDBOX_ERROR:
-            self._kept.put(key, [result])
-        return result
-
-    def _attempts(self, order: Mapping[str, Any], stdin: str, limits: Limits) -> ExecutionResult:
-        for _ in range(_ATTEMPTS):
-            result = self._attempt(order, stdin, limits)
-            if result.status != Status.SANDBOX_ERROR:
-                break
-        return result
+        return self._runs.results(key, lambda: [self._attempt(order, stdin, limits)])[0]
 
     def _attempt(self, order: Mapping[str, Any], stdin: str, limits: Limits) -> ExecutionResult:
         mark = secrets.token_hex(16)
