@@ -5,20 +5,11 @@
 What is not as specified is refused as the fault of a record, under a reason that can be counted.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data_preprocess.dataset import Refused
-from verl_sdpo.rewards.code_truth import (
-    MAX_MIB,
-    VERSION,
-    CodeTest,
-    TruthFault,
-    check_truth,
-    decoded_truth,
-    is_positive,
-)
+from verl_sdpo.rewards.code_truth import MAX_MIB, CodeTest, TruthFault, decoded_truth, is_positive, truth_text
 
 __all__ = ["MAX_MIB", "CodeTest", "code_ground_truth", "read_code_ground_truth", "seconds_or_mib"]
 
@@ -39,23 +30,11 @@ def code_ground_truth(
     Raises:
         Refused: which field is not as specified, or that the whole is too large.
     """
-    truth = {
-        "version": VERSION,
-        "kind": kind,
-        "tests": [test._asdict() for test in tests],
-        "function": function,
-        "setup": setup,
-        "time_limit": time_limit,
-        "memory_limit": memory_limit,
-        "checker": checker,
-    }
-    if tolerance is not None:
-        truth["tolerance"] = tolerance
+    limits = {"time_limit": time_limit, "memory_limit": memory_limit, "tolerance": tolerance}
     try:
-        check_truth(truth)
+        return truth_text(kind, tests, function=function, setup=setup, checker=checker, **limits)
     except TruthFault as fault:
         raise Refused(str(fault), fault.kind) from fault
-    return json.dumps(truth, ensure_ascii=False, allow_nan=False)
 
 
 def read_code_ground_truth(text: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows that cannot be scored end a run before it begins."""
 
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from verl_sdpo.preflight.examine import examine_sandbox
 from verl_sdpo.preflight.fault import MOST_SHOWN
 from verl_sdpo.preflight.reward_function import find_scorer
 from verl_sdpo.rewards import reward_modules, score
+from verl_sdpo.rewards.code_truth import CodeTest, truth_text
 from verl_sdpo.sandbox import SandboxRefused
 
 OURS = "pkg://verl_sdpo.rewards"
@@ -256,16 +256,7 @@ def test_a_broken_row_ends_the_program_before_ray_starts(tmp_path):
     assert "ray" not in run.stderr.lower()
 
 
-CODE = {
-    "version": 1,
-    "kind": "stdin",
-    "tests": [{"input": "1 2", "output": "3", "is_public": True}],
-    "function": None,
-    "setup": "",
-    "time_limit": 2,
-    "memory_limit": None,
-    "checker": None,
-}
+CODE = truth_text("stdin", [CodeTest("1 2", "3", is_public=True)], time_limit=2)
 
 
 def told_by_machine(monkeypatch, answer):
@@ -278,7 +269,7 @@ def told_by_machine(monkeypatch, answer):
 
 def test_where_programs_are_to_be_run_this_machine_is_tried_once_with_the_runs_options(tmp_path, monkeypatch):
     asked = told_by_machine(monkeypatch, lambda: "layers")
-    code, plain = row(json.dumps(CODE), "code/lcb"), row()
+    code, plain = row(CODE, "code/lcb"), row()
     data = write(tmp_path / "a.parquet", [plain, code, code]), write(tmp_path / "b.parquet", [code])
     settings = {"required": ["landlock"]}
     count, layers = check_rows(config_of(*data, sandbox=settings, reveal_answer=True))
@@ -299,7 +290,7 @@ def test_a_machine_that_will_not_do_is_a_fault_beside_those_of_the_rows(tmp_path
         raise SandboxRefused("no layer 'landlock'")
 
     told_by_machine(monkeypatch, refuse)
-    data = write(tmp_path / "a.parquet", [row(json.dumps(CODE), "code"), row("Z")])
+    data = write(tmp_path / "a.parquet", [row(CODE, "code"), row("Z")])
     *of_rows, of_machine = faults_of(config_of(data))
     assert "1 faults in 2 rows" in of_rows[-1]
     assert of_machine.startswith("responses to these rows cannot be scored on this machine: no layer 'landlock'; ")

@@ -3,28 +3,17 @@
 """A machine on which programs cannot be isolated is refused before anything is scored there."""
 
 import concurrent.futures
-import json
 import time
 
 import pytest
 
 from verl_sdpo.rewards import check_machine, code_answer, compute_score, score
 from verl_sdpo.rewards.code_feedback import TestOutcome as Outcome
+from verl_sdpo.rewards.code_truth import CodeTest, truth_text
 from verl_sdpo.rewards.code_verdict import Verdict
 from verl_sdpo.sandbox import ExecutionResult, Layers, SandboxRefused, Status, doctor
 
-TRUTH = json.dumps(
-    {
-        "version": 1,
-        "kind": "stdin",
-        "tests": [{"input": "1 2", "output": "3", "is_public": True}],
-        "function": None,
-        "setup": "",
-        "time_limit": 2,
-        "memory_limit": None,
-        "checker": None,
-    }
-)
+TRUTH = truth_text("stdin", [CodeTest("1 2", "3", is_public=True)], time_limit=2)
 RIGHT = "```python\nprint(sum(map(int, input().split())))\n```"
 LAYERS = Layers(namespaces=True, landlock=3, user=4711)
 WANTED = {

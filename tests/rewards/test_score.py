@@ -11,17 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from verl_sdpo.rewards import OUTCOME_FIELDS, compute_score, outcome, register_reward, registered_rewards, score
+from verl_sdpo.rewards.code_truth import CodeTest, truth_text
 
-CODE = {
-    "version": 1,
-    "kind": "stdin",
-    "tests": [{"input": "1 2", "output": "3", "is_public": True}],
-    "function": None,
-    "setup": "",
-    "time_limit": 2,
-    "memory_limit": None,
-    "checker": None,
-}
+CODE = truth_text("stdin", [CodeTest("1 2", "3", is_public=True)], time_limit=2)
 ROWS = {  # data source -> (right response, ground truth)
     "sciknoweval/chemistry": ("<answer>B</answer>", "B"),
     "multiple_choice": ("<answer>J</answer>", "J"),
@@ -30,7 +22,7 @@ ROWS = {  # data source -> (right response, ground truth)
     "gsm8k": ("\\boxed{1,234}", "1234"),
     "math/math_500": ("\\boxed{\\frac12}", "0.5"),
     "tooluse": ("Action: f\nAction Input: {}", '[{"Action": "f", "Action_Input": "{}"}]'),
-    "code/livecodebench_v6": ("```python\nprint(sum(map(int, input().split())))\n```", json.dumps(CODE)),
+    "code/livecodebench_v6": ("```python\nprint(sum(map(int, input().split())))\n```", CODE),
     "quickstart/passphrase": ("red fox", "red fox"),
 }
 

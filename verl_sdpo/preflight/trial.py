@@ -22,6 +22,7 @@ from verl_sdpo import rewards
 from verl_sdpo.preflight.data import Seen
 from verl_sdpo.preflight.fault import Fault, Findings
 from verl_sdpo.preflight.reward_function import FUNCTION, Scorer
+from verl_sdpo.rewards.code_truth import CodeTest, truth_text
 
 # For both answers to a question; rewards that ask another service may take longer, which is no fault.
 SECONDS = 5.0
@@ -37,18 +38,7 @@ class Case(NamedTuple):
 
 
 _CALL = 'Action: add\nAction Input: {"a": 1}\n'
-_SUM = json.dumps(
-    {
-        "version": 1,
-        "kind": "stdin",
-        "tests": [{"input": "1 2", "output": "3", "is_public": True}],
-        "function": None,
-        "setup": "",
-        "time_limit": 2,
-        "memory_limit": None,
-        "checker": None,
-    }
-)
+_SUM = truth_text("stdin", [CodeTest("1 2", "3", is_public=True)], time_limit=2)
 _PROGRAM = "```python\na, b = map(int, input().split())\nprint(a {} b)\n```"
 _CHOICE = Case("B", "<answer>B</answer>", "<answer>A</answer>", {"details": '{"options": "ABCD"}'})
 CASES = {

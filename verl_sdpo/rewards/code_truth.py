@@ -34,7 +34,7 @@ is accepted. Programs, tests and checkers are foreign code: run them in a sandbo
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -106,6 +106,38 @@ def _read(text: str) -> CodeTruth:
         return as_truth(decoded_truth(text))
     except TruthFault as error:
         raise ValueError(f"{error}{_REMEDY}") from error
+
+
+def truth_text(
+    kind: str,
+    tests: Iterable[CodeTest],
+    *,
+    time_limit: float,
+    function: str | None = None,
+    setup: str = "",
+    memory_limit: float | None = None,
+    checker: str | None = None,
+    tolerance: float | None = None,
+) -> str:
+    """A ground truth as text.
+
+    Raises:
+        TruthFault: it would not be as specified.
+    """
+    truth = {
+        "version": VERSION,
+        "kind": kind,
+        "tests": [test._asdict() for test in tests],
+        "function": function,
+        "setup": setup,
+        "time_limit": time_limit,
+        "memory_limit": memory_limit,
+        "checker": checker,
+    }
+    if tolerance is not None:
+        truth["tolerance"] = tolerance
+    check_truth(truth)
+    return json.dumps(truth, ensure_ascii=False, allow_nan=False)
 
 
 def decoded_truth(text: str) -> dict[str, Any]:
