@@ -15,6 +15,7 @@ from verl.utils.dataset.rl_dataset import collate_fn
 
 from verl_sdpo.config.checks import TRAINER_MODES
 from verl_sdpo.trainer.fixed_order import FixedOrder, in_order, numbered_prompts, order_of
+from verl_sdpo.trainer.stalls import Stalls
 
 
 class Trainer(FixedOrder, PPOTrainerSync):
@@ -85,21 +86,33 @@ def queue(monkeypatch):
     return items
 
 
-def sampled(queue, keys):
+def verls_buffer(*_):
+    return ReplayBuffer("sync", {}, None, "drop", {}, poll_interval=0.0)
+
+
+def buffers():
+    """A replay buffer by itself, and as a trainer builds it that is also watched for stalls, before or after."""
+    yield in_order(verls_buffer())
+    stock = type("Stock", (), {"_build_replay_buffer": verls_buffer})
+    for bases in ((FixedOrder, Stalls, stock), (Stalls, FixedOrder, stock)):
+        yield type("Trainer", bases, {})()._build_replay_buffer()
+
+
+def sampled(queue, keys, buffer):
     queue.clear()
     for key in keys:
         queue[key] = {"seq_len": hash(key), "name": key}
         queue[key.split("_")[0]] = {"is_prompt": True, "status": "finished", "global_steps": 1}
-    buffer = ReplayBuffer("sync", {}, None, "drop", {}, poll_interval=0.0)
-    batch, _ = in_order(buffer).sample(global_steps=1, partition_id="train", batch_size=4)
+    batch, _ = buffer.sample(global_steps=1, partition_id="train", batch_size=4)
     return batch
 
 
-def test_a_batch_has_the_same_order_whoever_was_answered_first(queue):
+@pytest.mark.parametrize("place", range(3))
+def test_a_batch_has_the_same_order_whoever_was_answered_first(queue, place):
     keys = [f"train-00000001-{place:08d}_{session}_0" for place in range(4) for session in range(12)]
     for seed in range(5):
         random.Random(seed).shuffle(arrived := list(keys))
-        batch = sampled(queue, arrived)
+        batch = sampled(queue, arrived, list(buffers())[place])
         assert isinstance(batch, KVBatchMeta)
         assert batch.keys == keys
         assert [tag["name"] for tag in batch.tags] == keys
