@@ -31,6 +31,7 @@ TOOL_LOOP = "experimental/agent_loop/tool_agent_loop.py"
 VLLM_UTILS = "workers/rollout/vllm_rollout/utils.py"
 BUCKETS = "workers/rollout/vllm_rollout/bucketed_weight_transfer.py"
 PLATFORM = "plugin/platform/platform_manager.py"
+TRACKING = "utils/tracking.py"
 REWARD_LOOP = "experimental/reward_loop/reward_loop.py"
 AGENT_LOOP_TQ = "trainer/ppo/v1/agent_loop_tq.py"
 CLIENT = "workers/rollout/llm_server.py"
@@ -68,6 +69,16 @@ SIGNATURES = [
     (PLATFORM, "get_platform", "", "main_sdpo asks it"),
     (PLATFORM, "set_platform", "platform", "main_sdpo calls it"),
     (PLATFORM, "PlatformRegistry.register", "cls platform", "platform_cpu registers with it"),
+    (
+        TRACKING,
+        "Tracking.__init__",
+        "project_name experiment_name default_backend config",
+        "trackers calls it once for each tracker",
+    ),
+    (TRACKING, "Tracking.log", "data step backend", "trackers calls it for one tracker at a time"),
+    (TRACKING, "Tracking.finish", "exit_code", "trackers calls it for one tracker at a time"),
+    (TRACKING, "ValidationGenerationsLogger.log", "loggers samples step", "the same"),
+    (TRACKING, "DapoFilteredRewardTableLogger.log", "loggers reward_counts step", "the same"),
     (TRAINER, "get_trainer_cls", "name", "main_sdpo asks it for verl's own trainer"),
     (TRAINER, "PPOTrainer._build_replay_buffer", "", "main_sdpo overrides it to set the pace"),
     (TRAINER, "PPOTrainer._init_tokenizer", "", "sdpo_trainers overrides it"),
@@ -533,6 +544,20 @@ CODE = [
         REWARD_LOOP,
         'self.reward_loop_workers_class.options( name=f"reward_loop_worker_{i}", scheduling_strategy=ray.util.',
         "verl's own options leave reward_workers' restarts in force",
+    ),
+    (TRAINER, "self.logger = Tracking(project_name=", "trackers puts its own class under this name"),
+    (TRAINER, "self.validation_generations_logger = ValidationGenerationsLogger(project_name=", "and under this one"),
+    (TRAINER, "self.dapo_filtered_reward_logger = DapoFilteredRewardTableLogger(project_name=", "and under this one"),
+    (
+        TRAINER,
+        "self.validation_generations_logger.log(self.config.trainer.logger, samples, self.global_steps)",
+        "trackers leaves out of the names those that did not start",
+    ),
+    (TRACKING, "self.logger = {} self._finished = False", "trackers calls verl's constructor once for each tracker"),
+    (
+        TRACKING,
+        'if getattr(self, "_finished", False): return self._finished = True loggers = getattr(self, "logger", {})',
+        "trackers ends one tracker at a time with it",
     ),
     (TRAINER, "self.reward_loop_manager = RewardLoopManager(", "reward_workers puts its manager under this name"),
     (

@@ -122,6 +122,7 @@ def task_runner_class() -> Any:
             _use_sdpo_trainers(config)
             _keep_stop_reasons(config)
             _restart_reward_workers()
+            _survive_lost_trackers()
             super().run(config)
 
     return ray.remote(SdpoTaskRunner)
@@ -183,6 +184,13 @@ def _restart_reward_workers() -> None:
     from verl_sdpo.rollout import reward_workers
 
     reward_workers.restart_reward_workers()
+
+
+def _survive_lost_trackers() -> None:
+    """Let a run go on whose metrics no longer reach a service."""
+    from verl_sdpo.trainer import trackers
+
+    trackers.survive_lost_trackers()
 
 
 if __name__ == "__main__":

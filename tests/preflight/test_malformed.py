@@ -61,6 +61,7 @@ CONFIG = [
     (f"{OPTIONS}.hybrid_policy_loss", "vanila", "vanilla"),
     ("algorithm.adv_estimator", "grop", "grpo"),
     ("trainer.logger", ["consol"], "console"),
+    ("trainer.logger", ["console", "swanlab"], "its package swanlab is not installed; install swanlab"),
     ("actor_rollout_ref.model.path", "/no/model", "is no folder"),
     (f"{REWARD}.path", "/no/reward.py", "cannot be read"),
     (f"{REWARD}.name", "score_it", "compute_score"),

@@ -7,6 +7,7 @@ verl finds most of this too, one fault at a time, after its workers have started
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable
 from typing import Any
@@ -73,20 +74,20 @@ _NUMBERS: dict[str, tuple[Callable[[float], bool], str]] = {
     f"{_ROLLOUT}.top_p": (lambda value: 0 < value <= 1, "a number above 0 and up to 1"),
     f"{_ROLLOUT}.gpu_memory_utilization": (lambda value: 0 < value <= 1, "a number above 0 and up to 1"),
 }
-# verl/utils/tracking.py, verl 0.9.1; "tracking" is its older name for wandb.
-LOGGERS = (
-    "console",
-    "file",
-    "tensorboard",
-    "wandb",
-    "mlflow",
-    "swanlab",
-    "vemlp_wandb",
-    "clearml",
-    "trackio",
-    "rl_insight",
-    "tracking",
-)
+# verl/utils/tracking.py, verl 0.9.1: each tracker and the package that it imports. "tracking" is an older name.
+LOGGERS = {
+    "console": None,
+    "file": None,
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "swanlab": "swanlab",
+    "vemlp_wandb": "volcengine_ml_platform",
+    "clearml": "clearml",
+    "trackio": "trackio",
+    "rl_insight": None,
+    "tracking": "wandb",
+}
 
 
 def value_faults(config: DictConfig) -> list[Fault]:
@@ -244,7 +245,15 @@ def _logger_faults(config: DictConfig) -> list[Fault]:
     names = list(given) if isinstance(given, list | ListConfig) else [given]
     if unknown := [name for name in names if name not in LOGGERS]:
         return [_fault("trainer.logger", unknown, f"some of {', '.join(LOGGERS)}")]
-    return []
+    return [
+        _combination(
+            f"trainer.logger={names}",
+            f"has {name}, and its package {LOGGERS[name]} is not installed",
+            f"install {LOGGERS[name]}, or leave {name} out",
+        )
+        for name in names
+        if LOGGERS[name] is not None and importlib.util.find_spec(LOGGERS[name]) is None
+    ]
 
 
 def _near_multiples(value: int, unit: int) -> str:
