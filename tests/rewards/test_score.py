@@ -71,6 +71,15 @@ def test_surrogates_and_nuls_of_the_response_are_replaced_in_the_feedback():
     assert "x?y\N{REPLACEMENT CHARACTER}z" in feedback
 
 
+@pytest.mark.parametrize("source", ROWS)
+@pytest.mark.parametrize("blank", ["", " \n", "<answer></answer>", "\x00", "\N{ZERO WIDTH SPACE}"])
+def test_a_response_that_says_nothing_scores_nothing_and_hears_why(source, blank):
+    result = compute_score(source, blank, ROWS[source][1])
+    assert (result["score"], result["acc"]) == (0.0, 0.0)
+    assert result["feedback"].strip()
+    assert result["incorrect_format"] == 1.0
+
+
 def test_threads_agree_with_the_main_thread():
     jobs = [(source, text, truth) for source, (right, truth) in ROWS.items() for text in (right, "x", "\ud800")] * 40
     expected = [compute_score(*job) for job in jobs]

@@ -95,6 +95,17 @@ def test_numbers_of_all_kinds_are_scores(score):
     assert worker.outputs["q"].reward_score == float(score)
 
 
+def test_texts_of_any_reward_can_be_tokenized_stored_and_logged():
+    odd = "half \ud83d of one, \x00, \N{GRINNING FACE}\N{ZERO WIDTH JOINER}, <|im_end|>"
+    worker = Judge({odd: 0.5, "plain": 0.5, np.str_("\ud800"): 0.5})
+    run_all(worker)
+    told = [worker.outputs[name].extra_fields["reward_extra_info"]["mine"] for name in worker.behaviour]
+    assert told == ["half ? of one, \ufffd, \N{GRINNING FACE}\N{ZERO WIDTH JOINER}, <|im_end|>", "plain", "?"]
+    for text in told:
+        assert text.encode("utf-8").decode("utf-8") == text
+        assert np.array([text])[0] == text
+
+
 def test_a_timeout_that_the_reward_itself_raises_is_no_deadline():
     error = RayTaskError("compute_score", "TimeoutError: the server is slow", TimeoutError("the server is slow"))
     worker = Judge({"q": error.as_instanceof_cause()}, seconds=None)

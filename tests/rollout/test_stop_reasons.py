@@ -15,7 +15,9 @@ from verl_sdpo.rollout.stop_reasons import Session, StopReasonWorker, is_cut_off
 
 LIMIT = 4
 CONFIG = SimpleNamespace(
-    actor_rollout_ref=SimpleNamespace(rollout=SimpleNamespace(name="vllm", response_length=LIMIT)),
+    actor_rollout_ref=SimpleNamespace(
+        rollout=SimpleNamespace(name="vllm", response_length=LIMIT, calculate_log_probs=False)
+    ),
     data={},
     trainer=SimpleNamespace(reward_timeout=60.0),
 )

@@ -10,9 +10,10 @@ import torch
 from tensordict import NonTensorStack, TensorDict
 from transfer_queue import KVBatchMeta
 
+from verl_sdpo.algorithm.reprompt import RepromptConfig
 from verl_sdpo.algorithm.sample_weights import SampleWeights
 from verl_sdpo.trainer.batch_fields import read_evidence, read_rollouts, write_teacher_inputs
-from verl_sdpo.trainer.teacher_batch import TeacherBatch
+from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch
 
 IM_END = 256
 
@@ -142,6 +143,28 @@ def test_tool_results_are_not_the_models_words_but_stay_in_its_tokens(put_in_que
     assert rollouts[0]["response"] == "<call>It is 42."
     assert rollouts[2]["response"] == ""
     assert response_ids[0] == tokens
+
+
+def test_a_response_without_a_token_of_the_models_own_has_no_ids_and_no_target(put_in_queue, columns, tokenizer):
+    # The end of a turn in place of an empty response; an end that the model has written counts.
+    changed = {
+        "responses": jagged([[IM_END], [IM_END], [7], [7]]),
+        "loss_mask": jagged([[0], [1], [1], [0]]),
+        "rm_scores": jagged([[0.0]] * 4, torch.float32),
+    }
+    put_in_queue(columns | changed)
+    rollouts, _, response_ids = read_rollouts(meta(4), tokenizer)
+    assert [each["response"] for each in rollouts][:2] == ["", ""]
+    assert response_ids == [[], [IM_END], [7], []]
+    for each in rollouts:
+        each["feedback"] = "Nothing there."
+    render = lambda messages, _: [1] * len(str(messages))  # noqa: E731
+    assert build_teacher_batch(rollouts, response_ids, RepromptConfig(), render).has_target == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_padding_is_what_the_tags_say(put_in_queue, columns, tokenizer):

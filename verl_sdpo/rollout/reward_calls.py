@@ -20,7 +20,7 @@ from typing import Any
 from ray.exceptions import RayTaskError
 from verl.experimental.agent_loop import AgentLoopOutput
 
-from verl_sdpo.rewards.outcome import complete_outcome
+from verl_sdpo.rewards.outcome import clean_text, complete_outcome
 from verl_sdpo.rollout.reward_workers import is_process_death, told_of_death
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ async def answered(
         no_verdict(output, extra_info, fault)
     else:
         output.reward_score = float(output.reward_score)
+        clean_texts(output.extra_fields.get("reward_extra_info"))
 
 
 def _error_of(task: asyncio.Future[None]) -> str | None:
@@ -88,6 +89,16 @@ def fault_of(score: Any) -> str | None:
     if not abs(value) <= MAX_SCORE:
         return f"the reward returned the score {str(value)[:40]}, which is not finite in single precision"
     return None
+
+
+def clean_texts(told: Any) -> None:
+    """Make texts that any function has returned beside a score such that they can be tokenized, stored and logged.
+
+    A program's output may have half of a character (a lone surrogate), which neither UTF-8 nor a tokenizer takes.
+    """
+    for name, value in told.items() if isinstance(told, dict) else ():
+        if isinstance(value, str):
+            told[name] = clean_text(str(value))
 
 
 def no_verdict(output: AgentLoopOutput, extra_info: Mapping[str, Any] | None, reason: str) -> None:

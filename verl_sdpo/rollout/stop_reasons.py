@@ -35,6 +35,7 @@ from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorke
 from verl.workers.rollout.llm_server import LLMServerClient
 from verl.workers.rollout.replica import TokenOutput
 
+from verl_sdpo.rollout.empty_response import stand_in
 from verl_sdpo.rollout.reward_calls import answered
 from verl_sdpo.rollout.sessions import GENERATION, REWARD, Sessions
 
@@ -152,6 +153,8 @@ class StopReasonWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
 
     async def _compute_score(self, outputs: list[AgentLoopOutput], kwargs: dict[str, Any]) -> None:
         row = kwargs | self._told(outputs[-1], kwargs.get("extra_info"))
+        for output in outputs:
+            stand_in(output, getattr(self.tokenizer, "eos_token_id", None), self.rollout_config.calculate_log_probs)
         call = super()._compute_score(outputs, row)
         if self.reward_loop_worker_handles is None:
             # The trainer's ranks judge later on.

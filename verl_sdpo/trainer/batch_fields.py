@@ -43,7 +43,10 @@ _IS_LEFT_OUT = "is_left_out"
 
 
 def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, Any]], list[list[int]], list[list[int]]]:
-    """The batch's rollouts as `build_teacher_messages` takes them, their prompt ids and their response ids."""
+    """The batch's rollouts as `build_teacher_messages` takes them, their prompt ids and their response ids.
+
+    A response in which no token is the model's own has no ids: there is nothing to learn from it.
+    """
     data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=_FIELDS)
     prompt_ids = [row.tolist() for row in data["prompts"].unbind()]
     response_ids = [row.tolist() for row in data["responses"].unbind()]
@@ -74,7 +77,8 @@ def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, An
                 "is_padding": bool(batch.tags[index].get("is_padding", False)),
             }
         )
-    return rollouts, prompt_ids, response_ids
+    own_ids = [ids if any(mask) else [] for ids, mask in zip(response_ids, masks, strict=True)]
+    return rollouts, prompt_ids, own_ids
 
 
 def read_judged(batch: KVBatchMeta) -> list[Judged | None]:
