@@ -129,7 +129,7 @@ def in_processes(name: str, source: Path, folder: Path, repeats: int) -> dict[st
         request = json.dumps([name, str(source), str(output)])
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
         command = [sys.executable, __file__, "--one", request]
-        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8")
         found.append(json.loads(done.stdout.splitlines()[-1]))
         shutil.rmtree(output)
     return {

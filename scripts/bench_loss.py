@@ -266,7 +266,9 @@ def in_processes(name: str, shape: tuple[int, int], options: argparse.Namespace,
         settings = {key: getattr(options, key) for key in ("vocab", "dtype", "threads", "repeats")}
         request = {"name": name, "shape": shape, "is_full": is_full, "what": what} | settings
         command = [sys.executable, __file__, "--one", json.dumps(request)]
-        output = subprocess.run(command, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True)
+        output = subprocess.run(
+            command, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
         found[what] = json.loads(output.stdout.splitlines()[-1])
     return found
 

@@ -103,7 +103,9 @@ def side_process(side: str, size: int, scale: Scale) -> Iterator[subprocess.Pope
     problems = scale.published_problems if side == "published" else scale.own_problems
     request = {"side": side, "bytes": size, "tests": scale.tests, "problems": problems}
     command = [sys.executable, str(SIDE), json.dumps(request)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
         yield process  # its standard input is closed then, which ends it
 
 

@@ -214,5 +214,5 @@ def feedback_rows(scale: Scale) -> list[Row]:
 
 def feedback_of_process(first: int) -> dict[str, str]:
     command = [sys.executable, str(SIDE), json.dumps({"side": "feedback", "first": first})]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     return json.loads(done.stdout)

@@ -22,7 +22,7 @@ SILENCE_SECONDS = 15.0
 def is_alive(pid: int) -> bool:
     """Whether the process is running; a child that has ended and was not waited for is not."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return False
     except OSError:

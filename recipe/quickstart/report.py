@@ -41,7 +41,7 @@ def seconds_per_step(path: Path) -> float:
 
 def table(run: Path) -> str:
     """The table that the quickstart ends with."""
-    base = json.loads((run / "base_model" / "accuracy.json").read_text())
+    base = json.loads((run / "base_model" / "accuracy.json").read_text(encoding="utf-8"))
     rows = [("", "before", "after", "best", "generations", "s/step")]
     for method in METHODS:
         path = run / method / "metrics.jsonl"
@@ -78,7 +78,7 @@ def picture(run: Path, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    base = json.loads((run / "base_model" / "accuracy.json").read_text())
+    base = json.loads((run / "base_model" / "accuracy.json").read_text(encoding="utf-8"))
     figure, axes = pyplot.subplots(figsize=(7, 4), dpi=150)
     for method, color in zip(METHODS, ("tab:blue", "tab:orange")):
         curve = accuracy_curve(run / method / "metrics.jsonl")

@@ -183,7 +183,7 @@ def test_an_interrupt_is_no_failure(service, trackers, monkeypatch):
         trackers("wandb")
 
 
-class _Refusing(http.server.BaseHTTPRequestHandler):
+class Refusing(http.server.BaseHTTPRequestHandler):
     """A server that lets nobody in."""
 
     def do_POST(self):  # noqa: N802
@@ -200,7 +200,7 @@ class _Refusing(http.server.BaseHTTPRequestHandler):
 
 def test_real_wandb_with_a_key_that_is_refused(trackers, monkeypatch, tmp_path):
     wandb = pytest.importorskip("wandb")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)

@@ -37,7 +37,7 @@ def enter() -> None:
         user, group = os.geteuid(), os.getegid()
         syscalls.call("unshare", _NEW_USER | _NEW_MOUNTS | _NEW_OTHERS)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)
 
 

@@ -66,6 +66,6 @@ def forget_own_modules() -> None:
 
 
 def _loaded_libraries() -> list[str]:
-    with open("/proc/self/maps") as file:
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
         paths = {line.split(None, 5)[5].strip() for line in file if "/" in line}
     return sorted(path for path in paths if ".so" in os.path.basename(path))

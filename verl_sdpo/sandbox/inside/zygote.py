@@ -78,7 +78,7 @@ class Zygote:
         warm.forget_own_modules()
         os.environ.clear()
         syscalls.prctl(_PR_SET_DUMPABLE, 0)
-        with open(os.open("self/statm", os.O_RDONLY, dir_fd=self._processes)) as file:
+        with open(os.open("self/statm", os.O_RDONLY, dir_fd=self._processes), encoding="ascii") as file:
             self._warm_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         gc.collect()
         gc.freeze()
