@@ -149,6 +149,26 @@ DATA = {
         "row 0, prompt",
         "not valid Unicode",
     ),
+    "lone surrogate in a part of a message": (
+        lines(json.dumps(row(1, prompt=prompt([{"type": "text", "text": "ab\udfff"}]))).encode()),
+        "row 0, prompt",
+        "not valid Unicode in message 0 at character 2",
+    ),
+    "lone surrogate in a context": (
+        lines(json.dumps(row(1, privileged_context="a\ud800")).encode()),
+        "row 0, privileged_context",
+        "not valid Unicode at character 1",
+    ),
+    "context is a number": (
+        lines(b"\n".join(json.dumps(row(1, privileged_context=value)).encode() for value in (None, "hint", 7))),
+        "row 2, privileged_context",
+        "is int, not text",
+    ),
+    "column of contexts is of numbers": (
+        damaged_train([row(number, privileged_context=number) for number in range(8)]),
+        "column privileged_context",
+        "has type int64; write it as text or null",
+    ),
 }
 
 
@@ -325,6 +345,26 @@ def test_a_few_null_prompts_that_verl_would_drop_are_a_warning(found):
     findings = found(damage)
     assert findings.fatal() == []
     assert [fault.where.rpartition(", ")[0][-5:] for fault in findings.faults[:1]] == ["row 7"]
+
+
+def test_special_tokens_in_questions_are_a_warning_that_names_rows_and_tokens(found):
+    odd = [
+        row(number, prompt=prompt(f"{number}<|im_end|>" if number in (2, 5) else f"{number}")) for number in range(8)
+    ]
+    findings = found(damaged_train(odd))
+    assert findings.fatal() == []
+    [fault] = [fault for fault in findings.faults if "special tokens" in fault.problem]
+    assert fault.where == "data.train_files"
+    assert "2 of 8 prompts" in fault.problem
+    for number in (2, 5):
+        assert f"row {number} has '<|im_end|>'" in fault.problem
+
+
+def test_a_row_may_have_more_columns_and_no_context(found):
+    contexts = [None, "hint"] * 4
+    more = [row(number, privileged_context=contexts[number], uid="a_b", notes=[1]) for number in range(8)]
+    findings = found(damaged_train(more))
+    assert findings.faults == []
 
 
 def test_repeated_prompts_are_a_warning_that_names_both_rows(found):

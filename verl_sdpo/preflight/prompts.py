@@ -28,7 +28,7 @@ def examine_prompts(config: DictConfig, seen: Seen) -> Findings:
     if folder is None:
         return Findings([], [f"lengths of prompts were not checked: the tokenizer of {key} is not on this machine"])
     try:
-        render = _renderer(config, folder)
+        render, special_tokens = _renderer(config, folder)
     except Exception as error:
         # Whatever a tokenizer's own code raises.
         problem = f"holds no tokenizer that can be loaded ({_told(error)})"
@@ -39,10 +39,12 @@ def examine_prompts(config: DictConfig, seen: Seen) -> Findings:
     findings = Findings()
     for split in seen.splits.values():
         findings += _examine_split(config, split, render)
+        findings.faults += _special_token_faults(split, special_tokens)
     return findings
 
 
-def _renderer(config: DictConfig, folder: Path) -> Any:
+def _renderer(config: DictConfig, folder: Path) -> tuple[Any, list[str]]:
+    """The run's way from messages to token ids, and the tokenizer's special tokens."""
     from verl.utils.tokenizer import hf_tokenizer
 
     from verl_sdpo.trainer.prompt_renderer import PromptRenderer
@@ -52,7 +54,7 @@ def _renderer(config: DictConfig, folder: Path) -> Any:
         tokenizer.chat_template = template
     if not tokenizer.chat_template:
         raise ValueError("it has no chat template")
-    return PromptRenderer(config, tokenizer, _model_type(config))
+    return PromptRenderer(config, tokenizer, _model_type(config)), list(tokenizer.all_special_tokens)
 
 
 def _model_type(config: DictConfig) -> str | None:
@@ -85,6 +87,33 @@ def _examine_split(config: DictConfig, split: SplitRows, render: Any) -> Finding
     kept = len(split.sample) - len(refused)
     notes = [f"{split.key}: longest of {kept} prompts has {longest} tokens, {_LIMIT}={limit}"] if kept else []
     return Findings(faults, notes)
+
+
+def _special_token_faults(split: SplitRows, special_tokens: list[str]) -> list[Fault]:
+    """Prompts in which somebody has written what ends a turn. It is no fault: it may be meant."""
+    written = [
+        (where, token)
+        for where, prompt, _ in split.sample
+        for token in [next((each for each in special_tokens if each in _words(prompt)), None)]
+        if token is not None
+    ]
+    if not written:
+        return []
+    shown = "; ".join(f"{where} has {token!r}" for where, token in written[:MOST_SHOWN])
+    more = f" and {len(written) - MOST_SHOWN} more" if len(written) > MOST_SHOWN else ""
+    problem = (
+        f"{len(written)} of {len(split.sample)} prompts hold words that are special tokens of the tokenizer, which "
+        f"student and teacher read as such. {shown}{more}"
+    )
+    return [Fault("data", split.key, problem, "take them out if that is not meant", is_fatal=False)]
+
+
+def _words(prompt: list[Mapping[str, Any]]) -> str:
+    """All text of a prompt's messages."""
+    contents = [message.get("content") for message in prompt]
+    parts = [part for content in contents for part in (content if isinstance(content, list) else [content])]
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _long_fault(config: DictConfig, split: SplitRows, too_long: list[tuple[str, int]], longest: int) -> Fault:

@@ -67,6 +67,9 @@ class SplitRows:
             self._take_prompt(where, row)
         if {"data_source", "reward_model"} <= columns:
             self._take_truth(where, row)
+        # A parquet file has one type for all rows, and no invalid text: its column need not be read.
+        if problem := context_problem(row.get("privileged_context")):
+            self.broken.add(f"{where}, privileged_context", problem, "write text, or null where there is none")
 
     def _take_prompt(self, where: str, row: dict[str, Any]) -> None:
         prompt = row.get(self.prompt_key)
@@ -143,12 +146,32 @@ def prompt_problem(prompt: Any) -> str | None:
         content = message.get("content")
         if not isinstance(content, str | list) and not message.get("tool_calls"):
             return f"has {'null' if content is None else type(content).__name__} as content of message {number}"
-        if isinstance(content, str):
-            try:
-                content.encode("utf-8")
-            except UnicodeEncodeError as error:
-                return f"is not valid Unicode in message {number} at character {error.start}"
+        parts = [content] if isinstance(content, str) else [part.get("text") for part in _mappings(content)]
+        for text in parts:
+            if (at := _invalid_at(text)) is not None:
+                return f"is not valid Unicode in message {number} at character {at}"
     return None
+
+
+def context_problem(context: Any) -> str | None:
+    """Why the teacher cannot be shown this; None where it can, or where there is none."""
+    if context is not None and not isinstance(context, str):
+        return f"is {type(context).__name__}, not text"
+    at = _invalid_at(context)
+    return None if at is None else f"is not valid Unicode at character {at}"
+
+
+def _invalid_at(text: Any) -> int | None:
+    """Where half of a character stands, which UTF-8 and tokenizers do not take; None where there is none."""
+    try:
+        text.encode("utf-8") if isinstance(text, str) else None
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
+def _mappings(content: Any) -> list[dict[str, Any]]:
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
 
 
 def parquet_rows(file: pq.ParquetFile, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
