@@ -272,6 +272,13 @@ def test_groups_may_be_interleaved_and_never_share_solutions():
     assert demonstrations(batch) == [None, None, "0", "1", "0", "1"]
 
 
+def test_groups_are_told_apart_by_the_whole_of_their_names_and_by_nothing_else():
+    # The same question in two rows, and names that are each other's beginnings up to verl's separator.
+    names = ["a", "a_0", "a_0_0", "_", "", "a_1"]
+    batch = [rollout(uid=uid, response=f"of {uid!r}", score=float(n)) for n in (1, 0) for uid in names]
+    assert demonstrations(batch) == [None] * 6 + [f"of {uid!r}" for uid in names]
+
+
 def test_a_group_may_have_any_number_of_rollouts():
     sizes = {"one": 1, "two": 2, "five": 5}
     members = [(uid, number) for number in range(5) for uid, size in sizes.items() if number < size]

@@ -259,6 +259,36 @@ def test_a_broken_row_ends_the_program_before_ray_starts(tmp_path):
 CODE = truth_text("stdin", [CodeTest("1 2", "3", is_public=True)], time_limit=2)
 
 
+def code_tests(**changes):
+    """The ground truth of a programming problem, with changes; None takes a part out."""
+    return json.dumps({name: part for name, part in (CODE | changes).items() if part != "gone"})
+
+
+@pytest.mark.parametrize(
+    ("truth", "told"),
+    [
+        (code_tests(tests=[]), "tests"),
+        (code_tests(tests=[{"input": "1 2", "is_public": True}]), "output"),
+        (code_tests(tests=[{"input": "1 2", "output": None, "is_public": True}]), "output"),
+        (code_tests(tests=None), "tests"),
+        (code_tests(time_limit="gone"), "time_limit"),
+        (code_tests(time_limit=0), "time_limit"),
+        (code_tests(kind="interactive"), "interactive"),
+        ("{'tests': []}", "JSON"),
+        (json.dumps(CODE)[:-5], "JSON"),
+        (json.dumps([CODE]), "object"),
+        ("", "JSON"),
+        (None, "JSON"),
+    ],
+)
+def test_tests_of_a_program_that_are_broken_are_named_by_their_row_before_the_run(tmp_path, truth, told):
+    sound = [row(json.dumps(CODE), "code/lcb")] * 3
+    first, summary = faults_of(config_of(write(tmp_path / "a.parquet", [*sound, row(truth, "code/lcb"), *sound])))
+    assert "a.parquet, row 3: data source 'code/lcb'" in first
+    assert told in first
+    assert "1 faults in 7 rows" in summary
+
+
 def told_by_machine(monkeypatch, answer):
     """The options that the reward of programs was asked about this machine with."""
     asked = []

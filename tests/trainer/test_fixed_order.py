@@ -56,6 +56,21 @@ def test_names_have_nothing_that_verl_splits_keys_at():
     assert f"{name}_3_0".split("_")[0] == name
 
 
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_groups_are_apart_whatever_the_rows_say(is_numbered):
+    # Equal prompts, and a column of the name that verl gives to prompts, with one value that verl would split.
+    class Stock(PPOTrainerSync):
+        __init__ = Trainer.__init__
+
+    trainer = (Trainer if is_numbered else Stock)(step=1)
+    question = [{"role": "user", "content": "the same"}]
+    cells = [{"raw_prompt": question, "index": 0, "uid": uid} for uid in ("a_0", "a_0", "a", "a_0_0")]
+    trainer.train_dataloader = [collate_fn(cells)]
+    named = uids(trainer)
+    assert len(set(named)) == 4
+    assert not any("_" in name for name in named)
+
+
 def test_verls_own_names_come_back_afterwards():
     original = trainer_base.uuid
     with numbered_prompts("val", 1):
