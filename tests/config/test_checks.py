@@ -63,11 +63,12 @@ LOSS_REFUSED = [
     ("algorithm.use_kl_in_reward", True, "set it to False"),
     ("algorithm.rollout_correction.bypass_mode", True, "set it to False"),
     (ESTIMATOR, "gae", "set it to grpo"),
+    ("critic.enable", True, "set it to False"),
     (ESTIMATOR, "sdpo", "set it to grpo, or the loss_mode to vanilla"),
 ]
 REFUSED = TEACHER_REFUSED + LOSS_REFUSED
 # Of them, what has something to act on once verl's policy loss has a part in the loss.
-LIFTED_BY_A_HYBRID = ["algorithm.use_kl_in_reward", ESTIMATOR]
+LIFTED_BY_A_HYBRID = ["algorithm.use_kl_in_reward", ESTIMATOR, "critic.enable"]
 # And these where rollouts are sampled from the teacher's prompt.
 BY_TEACHER = (f"{OPTIONS}.generation_by=teacher", f"{OPTIONS}.demonstration_source=dataset")
 GENERATION_REFUSED = [

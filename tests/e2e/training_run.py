@@ -29,11 +29,13 @@ class TrainingRun:
         log: Path,
         environment: dict[str, str] | None = None,
         working_directory: Path | None = None,
+        starter: tuple[str, ...] = (),
     ) -> None:
         self.log = log
         self._mark = uuid.uuid4().hex
         environment = os.environ | {"HF_HUB_OFFLINE": "1", _MARK: self._mark} | (environment or {})
-        command = [sys.executable, "-m", "verl_sdpo.main_sdpo", "--config-name", "sdpo_trainer_cpu", *overrides]
+        command = [*starter, sys.executable, "-m", "verl_sdpo.main_sdpo"]
+        command += ["--config-name", "sdpo_trainer_cpu", *overrides]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,

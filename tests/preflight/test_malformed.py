@@ -85,6 +85,12 @@ def truncated(sound):
     sound.train.write_bytes(sound.train.read_bytes()[:200])
 
 
+def corrupted(sound):
+    data = bytearray(sound.train.read_bytes())
+    data[40:200] = bytes(160)
+    sound.train.write_bytes(data)
+
+
 def no_rows(sound):
     pq.write_table(pq.read_table(sound.train).slice(0, 0), sound.train)
 
@@ -120,6 +126,8 @@ DATA = {
     "folder": (lambda sound: sound.overrides.update({"data.train_files": str(sound.folder)}), "", "is a folder"),
     "other kind": (lambda sound: sound.overrides.update({"data.train_files": __file__}), ".py", "does not read"),
     "truncated": (truncated, "train.parquet", "cannot be read as parquet"),
+    "zeros within": (corrupted, "train.parquet", "cannot be read as parquet"),
+    "no bytes": (lambda sound: sound.train.write_bytes(b""), "train.parquet", "cannot be read as parquet"),
     "no rows": (no_rows, "train.parquet", "has no rows"),
     "fewer rows than a batch": (damaged_train(rows()[:3]), "data.train_files", "3 rows, fewer than"),
     "no prompt column": (drop("prompt"), "train.parquet", "no column prompt"),

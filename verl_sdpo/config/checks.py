@@ -324,6 +324,11 @@ def _loss_rules(config: DictConfig) -> list[Rule]:
             "it would train a critic that nobody reads; set it to grpo",
         ),
         (
+            "critic.enable",
+            lambda value: not value or is_hybrid,
+            "a loss that only distils reads no critic; set it to False",
+        ),
+        (
             "algorithm.adv_estimator",
             lambda value: value != SDPO or is_hybrid,
             "a loss that only distils reads no advantages; set it to grpo, or the loss_mode to vanilla",
