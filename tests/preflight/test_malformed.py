@@ -355,6 +355,21 @@ def test_a_few_null_prompts_that_verl_would_drop_are_a_warning(found):
     assert [fault.where.rpartition(", ")[0][-5:] for fault in findings.faults[:1]] == ["row 7"]
 
 
+@pytest.mark.parametrize(("filters", "fate"), [(True, "verl drops them"), (False, "cuts them from the left")])
+def test_prompts_that_are_too_long_are_listed_with_what_becomes_of_them(found, filters, fate):
+    def damage(sound):
+        sound.overrides["data.filter_overlong_prompts"] = filters
+        long = {3: "word " * 100, 5: "word " * 200}
+        write_rows(sound.train, [row(number, prompt=prompt(long.get(number, "?"))) for number in range(8)])
+
+    [fault] = [fault for fault in found(damage).faults if "longer than" in fault.problem]
+    assert not fault.is_fatal
+    assert "2 of 8 prompts are longer than data.max_prompt_length=128" in fault.problem
+    assert fate in fault.problem
+    assert "row 3 has" in fault.problem
+    assert "row 5 has" in fault.problem
+
+
 def test_special_tokens_in_questions_are_a_warning_that_names_rows_and_tokens(found):
     odd = [
         row(number, prompt=prompt(f"{number}<|im_end|>" if number in (2, 5) else f"{number}")) for number in range(8)
