@@ -3,6 +3,7 @@
 """A reward that hangs, raises or returns no number costs its own sample and no other, and says so."""
 
 import asyncio
+import json
 import math
 from types import SimpleNamespace
 
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from ray.exceptions import RayActorError, RayTaskError
+from verl.trainer.ppo.v1 import PPOTrainer
 from verl.workers.rollout.llm_server import LLMServerClient
 
 from tests.rollout.test_stop_reasons import CONFIG, Remote, Worker, client_of, run_session
 from tests.rollout.test_stop_reasons import fast_loop as fast_loop
-from verl_sdpo.rollout.reward_calls import fault_of
+from verl_sdpo.rollout.reward_calls import clean_texts, fault_of
 from verl_sdpo.rollout.sessions import GENERATION, REWARD, Sessions
 from verl_sdpo.watch.verdicts import judged
 
@@ -104,6 +106,20 @@ def test_texts_of_any_reward_can_be_tokenized_stored_and_logged():
     for text in told:
         assert text.encode("utf-8").decode("utf-8") == text
         assert np.array([text])[0] == text
+
+
+def test_what_verl_writes_down_of_odd_texts_is_utf_8(tmp_path):
+    odd = "half \ud83d, \x00, 答案, \N{RIGHT-TO-LEFT OVERRIDE}שלום, \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}"
+    told = {"feedback": odd}
+    as_it_is = ([odd.replace("\ud83d", "")], ["<|im_end|>\u2028"], ["A"], [0.0])
+    # Why texts are cleaned: verl's thread would end in the midst of the file.
+    with pytest.raises(UnicodeEncodeError):
+        PPOTrainer._write_generations(*as_it_is, {"feedback": [odd]}, tmp_path / "raw", 1)
+    clean_texts(told)
+    PPOTrainer._write_generations(*as_it_is, {"feedback": [told["feedback"]]}, tmp_path / "clean", 1)
+    [line] = (tmp_path / "clean" / "1.jsonl").read_bytes().decode("utf-8").split("\n")[:-1]
+    assert json.loads(line)["feedback"] == odd.replace("\ud83d", "?").replace("\x00", "\ufffd")
+    assert json.loads(line)["input"] == as_it_is[0][0]
 
 
 def test_a_timeout_that_the_reward_itself_raises_is_no_deadline():
