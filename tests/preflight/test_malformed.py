@@ -331,6 +331,18 @@ def test_a_disk_without_room_for_one_checkpoint(found, monkeypatch):
     assert "keeps all, which are 2" in warning.problem
 
 
+@pytest.mark.parametrize("is_offline", [True, False])
+def test_a_model_of_the_hub_that_is_not_here_is_a_fault_where_nothing_may_be_fetched(found, monkeypatch, is_offline):
+    monkeypatch.setenv("HF_HUB_OFFLINE", str(int(is_offline)))
+    # Nobody answers there, and nobody is asked.
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    key = "actor_rollout_ref.model.path"
+    findings = found(lambda sound: sound.overrides.update({key: "nobody/no-model"}))
+    told = [str(fault) for fault in findings.fatal() if fault.where == key]
+    assert len(told) == int(is_offline)
+    assert all("nor in the hub's cache, and HF_HUB_OFFLINE is set" in line for line in told)
+
+
 def test_everything_that_is_wrong_is_in_one_list_and_the_first_area_decides(found):
     def damage(sound):
         write_rows(sound.train, rows(prompt=None))

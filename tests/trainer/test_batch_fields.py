@@ -148,14 +148,14 @@ def test_tool_results_are_not_the_models_words_but_stay_in_its_tokens(put_in_que
 def test_a_response_without_a_token_of_the_models_own_has_no_ids_and_no_target(put_in_queue, columns, tokenizer):
     # The end of a turn in place of an empty response; an end that the model has written counts.
     changed = {
-        "responses": jagged([[IM_END], [IM_END], [7], [7]]),
-        "loss_mask": jagged([[0], [1], [1], [0]]),
-        "rm_scores": jagged([[0.0]] * 4, torch.float32),
+        "responses": jagged([[IM_END], [IM_END], [IM_END + 1, IM_END + 2, IM_END], [7]]),
+        "loss_mask": jagged([[0], [1], [1, 1, 1], [0]]),
+        "rm_scores": jagged([[0.0], [0.0], [0.0] * 3, [0.0]], torch.float32),
     }
     put_in_queue(columns | changed)
     rollouts, _, response_ids = read_rollouts(meta(4), tokenizer)
-    assert [each["response"] for each in rollouts][:2] == ["", ""]
-    assert response_ids == [[], [IM_END], [7], []]
+    assert [each["response"] for each in rollouts] == [""] * 4
+    assert response_ids == [[], [IM_END], [IM_END + 1, IM_END + 2, IM_END], []]
     for each in rollouts:
         each["feedback"] = "Nothing there."
     render = lambda messages, _: [1] * len(str(messages))  # noqa: E731
