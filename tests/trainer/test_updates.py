@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from tests.trainer.test_watching import VerlLike
 from verl_sdpo.trainer.updates import Updates
 from verl_sdpo.trainer.watching import Watching
-from verl_sdpo.watch.updates import NO_TARGET, NOT_FINITE, NoUpdateError, UpdateWatch, why_not_updated
+from verl_sdpo.watch.updates import NO_TARGET, NOT_FINITE, NOT_JUDGED, NoUpdateError, UpdateWatch, why_not_updated
 
 PREFIX = "self_distillation"
 MOVED = {f"{PREFIX}/num_optimizer_steps": 1, f"{PREFIX}/nonfinite_updates": 1, "actor/grad_norm": math.nan}
@@ -27,6 +27,11 @@ EMPTY = {f"{PREFIX}/empty_target_batch": 1.0}
         (EMPTY, NO_TARGET),
         # Rejection sampling took all targets out: the ranks were asked, and made no update.
         ({f"{PREFIX}/num_optimizer_steps": 0, f"{PREFIX}/skipped_updates": 2}, NO_TARGET),
+        # The teacher said nothing finite, so that there was nothing to learn.
+        ({f"{PREFIX}/num_optimizer_steps": 0, f"{PREFIX}/nonfinite_teacher_tokens": 7}, NOT_FINITE),
+        ({f"{PREFIX}/num_optimizer_steps": 1, f"{PREFIX}/nonfinite_teacher_tokens": 7}, None),
+        ({"reward/no_verdict_batch": 1.0}, NOT_JUDGED),
+        ({"reward/no_verdict_batch": 0.0, "actor/grad_norm": 0.5}, None),
         # verl's own worker.
         ({"actor/grad_norm": 0.5}, None),
         ({"actor/grad_norm": math.inf}, NOT_FINITE),
@@ -43,9 +48,7 @@ def test_only_steps_in_a_row_count():
     assert (watch.in_a_row, watch.fault()) == (2, None)
     watch.add(EMPTY)
     text = watch.fault()
-    assert text.startswith(
-        "3 steps in a row have updated nothing (2 for nothing to learn from, 1 for a loss or gradient"
-    )
+    assert text.startswith("3 steps in a row have updated nothing (2 for nothing to learn from, 1 for a loss, gradient")
     assert "trainer.max_steps_without_update=3" in text
     assert "optim.lr" in text
     assert "feedback" in text

@@ -172,14 +172,14 @@ def broken_teacher(ranks, models):
 
 
 @WORLDS
-def test_a_gradient_that_is_not_finite_moves_neither_student_nor_teacher(broken_teacher, world):
+def test_a_teacher_that_is_not_finite_moves_nothing(broken_teacher, world):
     for before, after, metrics, mended in broken_teacher[world]:
         of_interest = [key for key in before if key[0] in ("student", "exp_avg", "exp_avg_sq", "step")] + ["schedule"]
         assert all(torch.equal(before[key], after[key]) for key in of_interest)
         assert before["num_updates"] == after["num_updates"]
         assert all(torch.isnan(after[key]).all() for key in after if key[0] == "teacher")
         assert metrics["self_distillation/num_optimizer_steps"] == 0
-        assert not torch.isfinite(torch.tensor(metrics["grad_norm"])).any()
+        assert metrics["self_distillation/nonfinite_teacher_tokens"] > 0
         # The step after it is an ordinary one.
         assert mended["self_distillation/num_optimizer_steps"] == 1
         assert torch.isfinite(torch.tensor(mended["grad_norm"])).all()

@@ -9,8 +9,11 @@ from collections import Counter
 from collections.abc import Mapping
 
 OPTION = "max_steps_without_update"
-NOT_FINITE, NO_TARGET = "a loss or gradient that is not finite", "nothing to learn from"
+NOT_FINITE, NO_TARGET = "a loss, gradient or teacher that is not finite", "nothing to learn from"
+NOT_JUDGED = "no sample with a verdict"
 _REMEDIES = {
+    NOT_JUDGED: "the rewards judged no response: see their reasons in the log, and run python -m verl_sdpo.sandbox "
+    "doctor on each machine that scores",
     NOT_FINITE: "lower actor_rollout_ref.actor.optim.lr or actor_rollout_ref.actor.optim.clip_grad, look at "
     "rollout_corr/... and at the scores of the last steps, and go on from a checkpoint of before",
     NO_TARGET: "no sample had a target: let the reward return feedback, take questions that are solved sometimes, or "
@@ -23,13 +26,16 @@ class NoUpdateError(RuntimeError):
 
 
 def why_not_updated(metrics: Mapping[str, float]) -> str | None:
-    """Why a step's metrics say that the student was not moved: NOT_FINITE or NO_TARGET; None where it was.
+    """Why a step's metrics say that the student was not moved: one of the reasons above; None where it was.
 
     verl's own worker does not count; there a mean of gradient norms that is not finite is all there is.
     """
     if metrics.get("self_distillation/num_optimizer_steps", 0) > 0:
         return None
-    if metrics.get("self_distillation/nonfinite_updates", 0) > 0:
+    if metrics.get("reward/no_verdict_batch", 0) > 0:
+        return NOT_JUDGED
+    odd = ("self_distillation/nonfinite_updates", "self_distillation/nonfinite_teacher_tokens")
+    if any(metrics.get(name, 0) > 0 for name in odd):
         return NOT_FINITE
     if "self_distillation/num_optimizer_steps" in metrics or "actor/grad_norm" not in metrics:
         return NO_TARGET

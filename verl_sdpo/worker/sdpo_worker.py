@@ -25,8 +25,10 @@ from verl_sdpo.algorithm.linear_kernels import kernels_for
 from verl_sdpo.config.checks import SDPO
 from verl_sdpo.worker.actor_config import SdpoActorConfig
 from verl_sdpo.worker.distilling_head import distilling_head, why_not
+from verl_sdpo.worker.finite_targets import without_broken_tokens
 from verl_sdpo.worker.idle_samples import without_idle_samples
 from verl_sdpo.worker.loss_adapter import PREFIX, SelfDistillationLoss
+from verl_sdpo.worker.memory import told_of_memory
 from verl_sdpo.worker.output_head import check_output_head
 from verl_sdpo.worker.teacher_choice import build_teacher
 from verl_sdpo.worker.teacher_pass import NO_TARGET, TeacherSequence, TeacherTargets, run_teacher
@@ -53,6 +55,8 @@ class SdpoTrainingWorker(TrainingWorker):
         self.makes_loss_in_head = self.distils_in_loss and self._can_make_loss_in_head()
         self._num_moves = self._num_skipped = self._num_odd = 0
         self._teacher_seconds = 0.0
+        # Of this step and this rank: tokens that are no targets since the teacher's state there is not finite.
+        self._num_broken_tokens = 0
 
     def compute_teacher_log_prob(self, data: TensorDict) -> TensorDict:
         """The teacher's log-probabilities of the sampled tokens: `teacher_log_probs`, jagged `(bsz, response_len)`.
@@ -60,8 +64,8 @@ class SdpoTrainingWorker(TrainingWorker):
         Zero at tokens without a target; `teacher_target_mask`, of the same form, says which have one.
         """
         started = time.perf_counter()
-        sequences = _mark_targets(data, self.options.skip_first_tokens)
-        targets = self._listen_to_teacher(sequences)
+        self._num_broken_tokens = 0
+        targets = self._listen_to_teacher(data, _mark_targets(data, self.options.skip_first_tokens))
         temperature = tu.get_non_tensor_data(data=data, key="temperature", default=1.0)
         rows = zip(data["target_index"].tolist(), data["target_mask"].unbind(), data["responses"].unbind(), strict=True)
         log_probs = []
@@ -83,10 +87,10 @@ class SdpoTrainingWorker(TrainingWorker):
         """Teacher pass, verl's update of the student, update of the teacher if the student moved."""
         self._num_moves = self._num_skipped = self._num_odd = 0
         if self.distils_in_loss:
-            self._teacher_seconds = 0.0
+            self._teacher_seconds, self._num_broken_tokens = 0.0, 0
             sequences = _mark_targets(data, self.options.skip_first_tokens)
             if self.loss_fn.distils and not self.teacher.follows_student:
-                self._set_targets(sequences)
+                self._set_targets(data, sequences)
                 self._summarize_targets(data)
         try:
             output = super().train_mini_batch(data)
@@ -95,13 +99,14 @@ class SdpoTrainingWorker(TrainingWorker):
                 self.loss_fn.targets = None
         if self._num_moves > 0:
             self.teacher.update()
-        distance = self._teacher_distance()
+        distance, num_broken = self._teacher_distance(), self._sum_over_ranks(self._num_broken_tokens)
         if output is not None:
             metrics = tu.get(output, "metrics")
             metrics[f"{PREFIX}teacher_seconds"] = self._teacher_seconds
             metrics[f"{PREFIX}num_optimizer_steps"] = self._num_moves
             metrics[f"{PREFIX}skipped_updates"] = self._num_skipped
             metrics[f"{PREFIX}nonfinite_updates"] = self._num_odd
+            metrics[f"{PREFIX}nonfinite_teacher_tokens"] = num_broken
             # verl's trainer takes it out of the metrics; a step without a forward of the student has none.
             metrics.setdefault("mfu", 0.0)
             if distance is not None:
@@ -114,6 +119,9 @@ class SdpoTrainingWorker(TrainingWorker):
         Zero gradients are not nothing: Adam's momentum and weight decay would move the student all the same.
         """
         if self.distils_in_loss:
+            if self.loss_fn.distils and self.teacher.follows_student:
+                sequences = _mark_targets(data, self.options.skip_first_tokens)
+                self._set_targets(data, sequences, disable_auto_offload=True)
             num_tokens, num_sequences = self._count_targets(data)
             if num_tokens == 0 and self.loss_fn.policy_terms.policy_weight == 0.0:
                 # The schedule counts training steps in which the student moved, also if the last mini-batch is empty.
@@ -130,15 +138,22 @@ class SdpoTrainingWorker(TrainingWorker):
                 distillation_use_topk=self.loss_fn.distils,  # verl's name for: hand the logits to the loss function
                 distillation_only=not self.loss_fn.policy_terms.are_needed,
             )
-            if self.loss_fn.distils and self.teacher.follows_student:
-                self._set_targets(_mark_targets(data, self.options.skip_first_tokens), disable_auto_offload=True)
-        with self._head(data), guarded_update(self.engine, has_moved=self._num_moves > 0):
+        with (
+            told_of_memory("the update of the student", self.engine_config, forward_only=False),
+            self._head(data),
+            guarded_update(self.engine, has_moved=self._num_moves > 0),
+        ):
             output = super().train_batch(data)
         if math.isfinite(tu.get(output, "metrics")["grad_norm"]):
             self._num_moves += 1
         else:
             self._num_odd += 1
         return output
+
+    def infer_batch(self, data: TensorDict) -> TensorDict:
+        """verl's pass for log-probabilities."""
+        with told_of_memory("the pass for log-probabilities", self.engine_config, forward_only=True):
+            return super().infer_batch(data)
 
     def _can_make_loss_in_head(self) -> bool:
         if self.options.distillation_head == "plain" or not self.loss_fn.distils:
@@ -159,9 +174,11 @@ class SdpoTrainingWorker(TrainingWorker):
             return contextlib.nullcontext()
         return distilling_head(self.engine, self.loss_fn.values_of, self.loss_fn.read_values)
 
-    def _set_targets(self, sequences: list[TeacherSequence], disable_auto_offload: bool = False) -> None:
+    def _set_targets(
+        self, data: TensorDict, sequences: list[TeacherSequence], disable_auto_offload: bool = False
+    ) -> None:
         started = time.perf_counter()
-        self.loss_fn.targets = self._listen_to_teacher(sequences, disable_auto_offload)
+        self.loss_fn.targets = self._listen_to_teacher(data, sequences, disable_auto_offload)
         self._teacher_seconds += time.perf_counter() - started
 
     def _summarize_targets(self, data: TensorDict) -> None:
@@ -177,17 +194,24 @@ class SdpoTrainingWorker(TrainingWorker):
         self._teacher_seconds += time.perf_counter() - started
 
     def _listen_to_teacher(
-        self, sequences: list[TeacherSequence], disable_auto_offload: bool = False
+        self, data: TensorDict, sequences: list[TeacherSequence], disable_auto_offload: bool = False
     ) -> TeacherTargets:
-        return run_teacher(
-            self.engine,
-            self.teacher,
-            sequences,
-            max_rows=None if self.engine_config.use_dynamic_bsz else self.engine_config.infer_micro_batch_size_per_gpu,
-            max_tokens=self.engine_config.infer_max_token_len_per_gpu if self.engine_config.use_dynamic_bsz else None,
-            use_remove_padding=self.engine_config.use_remove_padding,
-            disable_auto_offload=disable_auto_offload,
-        )
+        """What the teacher says of the sequences that `_mark_targets` has found in these samples."""
+        config = self.engine_config
+        longest = self.options.reprompt.max_reprompt_len
+        with told_of_memory("the teacher's pass", config, forward_only=True, max_reprompt_len=longest):
+            targets = run_teacher(
+                self.engine,
+                self.teacher,
+                sequences,
+                max_rows=None if config.use_dynamic_bsz else config.infer_micro_batch_size_per_gpu,
+                max_tokens=config.infer_max_token_len_per_gpu if config.use_dynamic_bsz else None,
+                use_remove_padding=config.use_remove_padding,
+                disable_auto_offload=disable_auto_offload,
+            )
+        targets, num_broken = without_broken_tokens(data, targets)
+        self._num_broken_tokens += num_broken
+        return targets
 
     def save_checkpoint(self, local_path, hdfs_path=None, global_step=0, max_ckpt_to_keep=None):
         """verl's checkpoint of the student, with the teacher's shards beside it."""
@@ -223,6 +247,11 @@ class SdpoTrainingWorker(TrainingWorker):
         torch.distributed.all_reduce(counts, group=self.engine.get_data_parallel_group())
         num_tokens, num_sequences = counts.tolist()
         return num_tokens, num_sequences
+
+    def _sum_over_ranks(self, count: int) -> int:
+        total = torch.tensor(count, device=self.device_name)
+        torch.distributed.all_reduce(total, group=self.engine.get_data_parallel_group())
+        return int(total.item())
 
     def _teacher_distance(self) -> float | None:
         """|teacher - student| / |student| over all trained weights, after the update; None where it has no meaning."""
