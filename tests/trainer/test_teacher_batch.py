@@ -6,9 +6,11 @@ import re
 
 import jinja2
 import pytest
+import torch
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from verl_sdpo.algorithm.reprompt import RepromptConfig, plan_reprompts
+from verl_sdpo.algorithm.self_distillation import self_distillation_loss
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.teacher_batch import build_teacher_batch, check_student_prompt
 
@@ -114,6 +116,37 @@ def test_truncation_error_passes_short_prompts_and_stops_on_a_long_one(render):
     assert build_teacher_batch([rollout(feedback="Wrong.")], [[1]], settings, render).has_target == [True]
     with pytest.raises(ValueError, match="max_reprompt_len=300 is less than"):
         build_teacher_batch([rollout(feedback="Wrong. " * 100)], [[1]], settings, render)
+
+
+def test_of_many_groups_the_one_with_a_success_trains_alone_and_is_divided_by_its_own_tokens(render):
+    """The forward KL of the two failures beside the success, over their seven tokens: worked out by hand."""
+    lengths, vocab = [2, 3, 4, 5, 1, 6, 2], 11
+    rollouts = [rollout("a", 1.0), rollout("a"), rollout("a"), *[rollout(uid) for uid in "bbcd"]]
+    made = build_teacher_batch(rollouts, [[7] * length for length in lengths], RepromptConfig(), render)
+    assert made.has_target == [False, True, True, False, False, False, False]
+    assert made.metrics[f"{PREFIX}target_sample_fraction"] == 2 / 7
+    assert made.metrics[f"{PREFIX}success_group_fraction"] == 1 / 4
+
+    generator = torch.Generator().manual_seed(0)
+    shape = (len(lengths), max(lengths), vocab)
+    student, teacher = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(2))
+    student.requires_grad_()
+    mask = torch.zeros(shape[:2])
+    for row, (length, has_target) in enumerate(zip(lengths, made.has_target, strict=True)):
+        mask[row, :length] = float(has_target)
+    ids = torch.zeros(shape[:2], dtype=torch.int64)
+    loss, _ = self_distillation_loss(
+        student, teacher, ids, mask, distillation_mode="full_logits", alpha=0.0, is_clip=None
+    )
+    loss.backward()
+    log_t, log_s = teacher.log_softmax(-1), student.detach().log_softmax(-1)
+    kl = (log_t.exp() * (log_t - log_s)).sum(-1)
+    assert loss.item() == pytest.approx((kl[1, :3].sum() + kl[2, :4].sum()).item() / 7, rel=1e-6)
+    # d KL / d logits is the difference of the probabilities.
+    expected = torch.zeros(shape, dtype=torch.float64)
+    for row, length in ((1, 3), (2, 4)):
+        expected[row, :length] = (log_s.exp() - log_t.exp())[row, :length] / 7
+    torch.testing.assert_close(student.grad, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_an_empty_response_gets_no_target(render):
