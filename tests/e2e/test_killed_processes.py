@@ -192,6 +192,10 @@ def test_no_sample_is_without_a_verdict(folder):
     assert [metrics["reward/sandbox_error_fraction"] for metrics in logged(folder).values()] == [0.0] * STEPS
 
 
+def test_the_restart_of_the_worker_is_counted_in_its_step(folder):
+    assert [metrics["reward/worker_restarts"] for metrics in logged(folder).values()] == [0.0, 0.0, 1.0]
+
+
 def test_every_sample_has_the_score_that_it_deserves(folder):
     samples = [sample for step in range(1, STEPS + 1) for sample in rollouts(folder, step)]
     deserved = [expected_score(sample["output"]) for sample in samples]

@@ -17,6 +17,7 @@ from verl.workers.rollout.llm_server import LLMServerClient
 from tests.rollout.test_stop_reasons import CONFIG, Remote, Worker, client_of, run_session
 from tests.rollout.test_stop_reasons import fast_loop as fast_loop
 from verl_sdpo.rollout.reward_calls import clean_texts, fault_of
+from verl_sdpo.rollout.reward_workers import MAX_TRACEBACK_CHARS
 from verl_sdpo.rollout.sessions import GENERATION, REWARD, Sessions
 from verl_sdpo.watch.verdicts import judged
 
@@ -129,6 +130,18 @@ def test_a_timeout_that_the_reward_itself_raises_is_no_deadline():
     reason = worker.outputs["q"].extra_fields["reward_extra_info"]["feedback"]
     assert "the server is slow" in reason
     assert "reward_timeout" not in reason
+
+
+def test_the_reason_of_a_reward_that_raised_has_its_traceback_without_colours_and_is_bounded():
+    lines = "\n".join(f"  File lib.py, line {number}" for number in range(1000))
+    text = f"\x1b[36mray::RewardLoopWorker.compute_score()\x1b[39m\n{lines}\n  File reward.py, line 7\nKeyError: 'x'"
+    worker = Judge({"q": RayTaskError("compute_score", text, KeyError("x"))})
+    run_all(worker)
+    reason = judged("uid", worker.outputs["q"].extra_fields["reward_extra_info"]).reason
+    assert reason.startswith("the reward raised KeyError: 'x'\n")
+    assert reason.endswith("  File reward.py, line 7\nKeyError: 'x'")
+    assert len(reason) < MAX_TRACEBACK_CHARS + 100
+    assert "\x1b" not in reason
 
 
 def test_where_the_worker_dies_that_sample_has_no_verdict_and_the_others_have_theirs():

@@ -21,8 +21,11 @@ from verl_sdpo.algorithm.self_distillation import self_distillation_loss
 from verl_sdpo.trainer import batch_fields
 from verl_sdpo.trainer.batch_fields import leave_out, num_generated, read_judged, read_rollouts
 from verl_sdpo.trainer.teacher_batch import build_teacher_batch
+from verl_sdpo.trainer.unjudged_steps import UnjudgedSteps
+from verl_sdpo.trainer.updates import Updates
 from verl_sdpo.trainer.verdicts import Verdicts
 from verl_sdpo.trainer.watching import Watching
+from verl_sdpo.watch.updates import NoUpdateError
 from verl_sdpo.watch.verdicts import Judged, NoVerdictError
 
 LENGTHS = [3, 4, 2, 3, 3, 2]
@@ -244,13 +247,19 @@ def test_padding_is_never_a_case_though_it_is_a_copy_of_one(batch_of):
 NUM_SAMPLES = 20
 
 
-class Trainer(Verdicts, Watching, VerlLike):
+class Trainer(Updates, UnjudgedSteps, Verdicts, Watching, VerlLike):
     """Before it a trainer that fails to judge some samples of its steps: `cases[step]` of 20."""
 
     def __init__(self, config, queue, cases, of_validation=0, reason="it died"):
         super().__init__(config, metrics={"actor/grad_norm": 1.0})
         self.queue, self.cases, self.of_validation, self.reason = queue, cases, of_validation, reason
-        self.left_out = {}
+        self.left_out, self.restarts, self.has_started = {}, [0, 2, 2, 3], False
+        self.reward_loop_manager = SimpleNamespace(
+            check_started=self.look_at_workers, num_restarts=lambda: self.restarts[self.global_steps - 1]
+        )
+
+    def look_at_workers(self):
+        self.has_started = True
 
     def step(self, metrics, timing_raw):
         self.queue.rows.clear()
@@ -280,9 +289,24 @@ def verl_step(self, metrics, timing_raw):
     self.queue.rows["pad_0_0"] = dict(self.queue.rows["q0_0_0"])
     tags = [{} for _ in keys[:-1]] + [{"is_padding": True}]
     batch = KVBatchMeta(keys=keys, tags=tags, partition_id="train")
-    batch = self._update_actor(self._balance_batch(batch, metrics=metrics), metrics=metrics)
+    batch = self._balance_batch(batch, metrics=metrics)
+    for method in OF_A_STEP:
+        batch = getattr(self, method)(batch, metrics=metrics)
     self.left_out[self.global_steps] = [tag.get("is_padding", False) for tag in batch.tags].count(True) - 1
     return batch
+
+
+# verl's order (`PPOTrainer._step_once`).
+BEFORE_UPDATES = ["_compute_old_log_prob", "_compute_ref_log_prob", "_compute_values", "_compute_advantage"]
+OF_A_STEP = [*BEFORE_UPDATES, "_update_critic", "_update_actor"]
+
+
+def passing(name):
+    def method(self, batch, metrics):
+        self.passes.append((self.global_steps, name))
+        return batch
+
+    return method
 
 
 @pytest.fixture
@@ -291,6 +315,9 @@ def make(compose, tmp_path, monkeypatch):
         queue = RowQueue({})
         monkeypatch.setattr(batch_fields, "tq", queue)
         monkeypatch.setattr(VerlLike, "step", verl_step)
+        monkeypatch.setattr(VerlLike, "passes", [], raising=False)
+        for name in OF_A_STEP[:-1]:
+            monkeypatch.setattr(VerlLike, name, passing(name), raising=False)
         monkeypatch.setattr(VerlLike, "_val_metrics_update", lambda *_: {}, raising=False)
         given = ["data.train_batch_size=4", "actor_rollout_ref.rollout.n=5", "trainer.total_training_steps=4"]
         given += ["trainer.val_before_train=False", f"trainer.default_local_dir={tmp_path}", *overrides]
@@ -358,11 +385,58 @@ def test_a_step_without_any_other_sample_is_not_made(make, save_freq, saves):
     assert trainer.events == ["update", *saves, "rollouts written"]
 
 
-def test_a_limit_of_null_lets_the_run_go_on(make):
-    trainer = make("trainer.max_sandbox_error_fraction=null", cases={1: 20, 2: 20})
-    trainer.fit()
+def test_with_a_limit_of_null_a_step_without_any_other_sample_makes_nothing_and_is_counted(make, caplog):
+    trainer = make("trainer.max_sandbox_error_fraction=null", "trainer.save_freq=1", cases={2: 20, 3: 20, 4: 19})
+    with caplog.at_level(logging.WARNING, logger="verl_sdpo"):
+        trainer.fit()
     assert sorted(trainer.logged) == [1, 2, 3, 4]
-    assert trainer.left_out[1] == NUM_SAMPLES
+    assert trainer.left_out[2] == NUM_SAMPLES
+    # No pass of verl's, and no update; of a step with one verdict all.
+    assert trainer.passes == [(step, name) for step in (1, 4) for name in OF_A_STEP[:-1]]
+    assert [event for event in trainer.events if event == "update"] == ["update"] * 2
+    logged = {name: [trainer.logged[step].get(name) for step in (1, 2, 3, 4)] for name in trainer.logged[2]}
+    assert logged["reward/no_verdict_batch"] == [0.0, 1.0, 1.0, 0.0]
+    assert logged["reward/sandbox_error_fraction"] == [0.0, 1.0, 1.0, 0.95]
+    assert logged["training/steps_without_update"] == [0.0, 1.0, 2.0, 0.0]
+    # What was generated is paid for; verl's own metrics cannot be made of no sample.
+    assert logged["budget/generations"] == [20, 40, 60, 80]
+    assert "timing_s/step" not in trainer.logged[2]
+    assert trainer.logged[4]["timing_s/step"] == 10.0
+    assert "step 2: no sample has a verdict, so nothing is updated" in caplog.text
+    assert "it died" in caplog.text
+
+
+def test_too_many_steps_without_any_verdict_end_the_run_with_the_first_reason(make):
+    traceback = "the reward raised KeyError: 'x'\nTraceback\n  File reward.py, line 7\nKeyError: 'x'"
+    given = ("trainer.max_sandbox_error_fraction=null", "trainer.max_steps_without_update=2", "trainer.save_freq=10")
+    trainer = make(*given, cases={2: 20, 3: 20}, reason=traceback)
+    with pytest.raises(NoUpdateError) as ended:
+        trainer.fit()
+    assert sorted(trainer.logged) == [1, 2, 3]
+    assert [event for event in trainer.events if event.startswith("save")] == ["save 3"]
+    text = str(ended.value)
+    assert text.startswith("2 steps in a row have updated nothing (2 for no sample with a verdict)")
+    assert "python -m verl_sdpo.sandbox doctor" in text
+    assert text.endswith(traceback)
+
+
+def test_weights_are_put_aside_where_verl_asks_for_them_later_in_the_cycle():
+    put_aside = []
+    worker_group = SimpleNamespace(save_model_to_cpu=put_aside.append)
+    unjudged = KVBatchMeta(keys=["a"], tags=[{"is_padding": True}], partition_id="train")
+    for mode, trigger in (("separate_async", 0), ("separate_async", 1), ("sync", 0)):
+        steps = UnjudgedSteps()
+        steps.config = OmegaConf.create({"trainer": {"v1": {"trainer_mode": mode}}})
+        steps.local_trigger_step, steps.actor_rollout_wg = trigger, worker_group
+        assert steps._compute_old_log_prob(unjudged, metrics={}) is unjudged
+    assert put_aside == [0]
+
+
+def test_reward_workers_that_were_started_anew_are_counted_by_step(make):
+    trainer = make(cases={})
+    assert trainer.has_started
+    trainer.fit()
+    assert [trainer.logged[step]["reward/worker_restarts"] for step in (1, 2, 3, 4)] == [0.0, 2.0, 0.0, 1.0]
 
 
 def test_a_sandbox_that_fails_in_the_first_validation_ends_the_run_before_a_step(make):

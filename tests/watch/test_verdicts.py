@@ -43,7 +43,11 @@ def test_a_reward_without_these_fields_always_judges():
 
 def test_fractions_are_of_samples():
     mixed = [*samples(6, 2), Judged("r", ("bad_test",)), Judged("s", KINDS)]
-    assert verdict_metrics(mixed) == {"reward/sandbox_error_fraction": 3 / 8, "reward/bad_test_fraction": 2 / 8}
+    assert verdict_metrics(mixed) == {
+        "reward/sandbox_error_fraction": 3 / 8,
+        "reward/bad_test_fraction": 2 / 8,
+        "reward/no_verdict_batch": 0.0,
+    }
     assert set(verdict_metrics([]).values()) == {0.0}
 
 
@@ -118,3 +122,20 @@ def test_a_limit_that_is_none_is_refused(kind, value):
     with pytest.raises(ValueError, match=f"max_{kind}_fraction=") as refused:
         VerdictLimits(**{kind: value})
     assert "null for any" in str(refused.value)
+
+
+def test_the_fault_ends_with_the_first_traceback_and_the_last_reasons_are_lines():
+    tracebacks = [f"the reward raised Error {number}\nTraceback\n  line {number}" for number in range(5)]
+    watch = watch_of(*[samples(4, 2, reason=reason) for reason in tracebacks])
+    text = watch.fault()
+    assert "Last reasons: 'the reward raised Error 3'; 'the reward raised Error 4'. " in text
+    assert text.endswith(f". The first reason in full:\n{tracebacks[0]}")
+    assert watch.first_reasons() == f"The first reason for sandbox_error: {tracebacks[0]}"
+    assert "in full" not in watch_of(samples(4, 3, reason="it died")).fault()
+
+
+def test_a_batch_is_without_a_verdict_where_every_sample_is():
+    both = [Judged("a", ("sandbox_error",)), Judged("b", ("bad_test",))]
+    assert verdict_metrics(both)["reward/no_verdict_batch"] == 1.0
+    assert verdict_metrics([*both, Judged("c")])["reward/no_verdict_batch"] == 0.0
+    assert verdict_metrics([])["reward/no_verdict_batch"] == 0.0

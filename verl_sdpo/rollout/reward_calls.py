@@ -21,7 +21,7 @@ from ray.exceptions import RayTaskError
 from verl.experimental.agent_loop import AgentLoopOutput
 
 from verl_sdpo.rewards.outcome import clean_text, complete_outcome
-from verl_sdpo.rollout.reward_workers import is_process_death, told_of_death
+from verl_sdpo.rollout.reward_workers import is_process_death, told_of_death, with_traceback
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +66,7 @@ def _error_of(task: asyncio.Future[None]) -> str | None:
         task.result()
     except RayTaskError as error:
         logger.error("a reward raised", exc_info=error)
-        last = str(error).strip().splitlines()[-1:]
-        return f"the reward raised {''.join(last)}"
+        return with_traceback("the reward raised", error)
     except Exception as error:
         if not is_process_death(error):
             raise
@@ -102,8 +101,12 @@ def clean_texts(told: Any) -> None:
 
 
 def no_verdict(output: AgentLoopOutput, extra_info: Mapping[str, Any] | None, reason: str) -> None:
-    """Make a response one that could not be judged: training leaves it out, and too many of them end the run."""
-    logger.error("no verdict on a response: %s", reason)
+    """Make a response one that could not be judged: training leaves it out, and too many of them end the run.
+
+    Args:
+        reason: a line, and perhaps a traceback below it, for the error that ends such a run.
+    """
+    logger.error("no verdict on a response: %s", reason.splitlines()[0])
     outcome = complete_outcome({"score": 0.0, "sandbox_error": 1.0, "feedback": reason}, extra_info, "reward call")
     output.reward_score = outcome["score"]
     output.extra_fields["reward_extra_info"] = outcome

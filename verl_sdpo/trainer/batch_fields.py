@@ -115,6 +115,11 @@ def leave_out(batch: KVBatchMeta, rows: Sequence[int]) -> KVBatchMeta:
     return dataclasses.replace(batch, tags=tags)
 
 
+def has_samples(batch: KVBatchMeta) -> bool:
+    """Whether any sample counts: one that is neither padding nor left out."""
+    return any(not tag.get("is_padding", False) for tag in batch.tags)
+
+
 def num_generated(batch: KVBatchMeta) -> int:
     """Samples that the rollout made: all but verl's padding."""
     return sum(bool(tag.get(_IS_LEFT_OUT, not tag.get("is_padding", False))) for tag in batch.tags)

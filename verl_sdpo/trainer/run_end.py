@@ -54,6 +54,10 @@ class RunEnd:
                 self.total_training_steps = self.global_steps
         return batch
 
+    def told_of_verdicts(self) -> str:
+        """Why rewards have given no verdict; empty where all gave one, or nobody looks."""
+        return ""
+
     def _look_for_end(self) -> None:
         """Called after each step; overrides call `end_run` where there is a reason, and this."""
 

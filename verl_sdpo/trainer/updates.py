@@ -28,4 +28,4 @@ class Updates(RunEnd):
     def _look_for_end(self) -> None:
         super()._look_for_end()
         if (fault := self.update_watch.fault()) is not None:
-            self.end_run(NoUpdateError(fault))
+            self.end_run(NoUpdateError("\n".join(filter(None, (fault, self.told_of_verdicts())))))

@@ -19,7 +19,7 @@ from typing import Any
 from omegaconf import DictConfig
 from transfer_queue import KVBatchMeta
 
-from verl_sdpo.trainer.batch_fields import num_generated, read_rollouts
+from verl_sdpo.trainer.batch_fields import has_samples, num_generated, read_rollouts
 from verl_sdpo.watch.best_checkpoint import BestCheckpoint, unlink_shared
 from verl_sdpo.watch.budget import Budget
 from verl_sdpo.watch.callbacks import (
@@ -166,7 +166,9 @@ class Watching:
     def _compute_metrics(
         self, batch: KVBatchMeta, metrics: dict[str, Any], timing_raw: dict[str, float], *args: Any, **kwargs: Any
     ) -> None:
-        super()._compute_metrics(batch, metrics, timing_raw, *args, **kwargs)
+        # verl's are about samples, and cannot be made of none.
+        if has_samples(batch):
+            super()._compute_metrics(batch, metrics, timing_raw, *args, **kwargs)
         self.budget.spend(timing_raw["step"], self._step_generations)
         metrics.update({"budget/seconds": self.budget.seconds, "budget/generations": self.budget.generations})
         self._plan_end()

@@ -38,7 +38,7 @@ class Judged(NamedTuple):
     uid: Hashable
     # Which of KINDS are the reason that there is no verdict; empty where there is one.
     kinds: tuple[str, ...] = ()
-    # What the reward said about that.
+    # What the reward said about that: a line, and perhaps a traceback below it.
     reason: str = ""
 
 
@@ -54,8 +54,15 @@ def verdict_metrics(samples: Sequence[Judged]) -> dict[str, float]:
 
     - `reward/sandbox_error_fraction`: samples that the sandbox failed to judge, also when it tried again
     - `reward/bad_test_fraction`: samples whose question has a broken test
+    - `reward/no_verdict_batch`: 1 where no sample has a verdict, so that nothing can be learned
     """
-    return {f"reward/{kind}_fraction": _count(samples, kind) / max(len(samples), 1) for kind in KINDS}
+    fractions = {f"reward/{kind}_fraction": _count(samples, kind) / max(len(samples), 1) for kind in KINDS}
+    return fractions | {"reward/no_verdict_batch": float(is_without_verdict(samples))}
+
+
+def is_without_verdict(samples: Sequence[Judged]) -> bool:
+    """Whether there are samples, and none of them was judged."""
+    return bool(samples) and all(sample.kinds for sample in samples)
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,9 @@ class VerdictWatch:
         self.limits = limits
         # (all, cases) of each batch, the oldest first.
         self._batches: dict[str, deque[tuple[int, int]]] = {kind: deque() for kind in KINDS}
+        # The first lines of the last ones, and the first one whole.
         self._reasons: dict[str, deque[str]] = {kind: deque(maxlen=MOST_REASONS) for kind in KINDS}
+        self._first: dict[str, str] = {}
 
     def add(self, samples: Sequence[Judged]) -> None:
         """Count a batch."""
@@ -106,11 +115,18 @@ class VerdictWatch:
             batches.append((len(units), _count(units, kind)))
             while sum(num for num, _ in batches) - batches[0][0] >= WINDOW:
                 batches.popleft()
-            self._reasons[kind].extend(s.reason for s in samples if kind in s.kinds and s.reason)
+            given = [s.reason.strip() for s in samples if kind in s.kinds and s.reason.strip()]
+            self._reasons[kind].extend(reason.splitlines()[0] for reason in given)
+            if given:
+                self._first.setdefault(kind, given[0])
 
     def fault(self) -> str | None:
         """What passes its limit: counts, option, reasons and remedy; None where nothing does."""
         return next((text for kind in KINDS if (text := self._fault(kind)) is not None), None)
+
+    def first_reasons(self) -> str:
+        """Of each kind the reason that a reward gave first, whole; empty where none gave any."""
+        return "\n".join(f"The first reason for {kind}: {reason}" for kind, reason in self._first.items())
 
     def _fault(self, kind: str) -> str | None:
         limit, batches = getattr(self.limits, kind), self._batches[kind]
@@ -123,8 +139,12 @@ class VerdictWatch:
         return (
             f"{cases} of the last {total} {_UNITS[kind]} have no verdict ({kind}), more than "
             f"trainer.{option_of(kind)}={limit} of {max(total, WINDOW)}. Last reasons: {reasons}. {_REMEDIES[kind]}. "
-            "null in place of the fraction puts up with all"
+            f"null in place of the fraction puts up with all{self._traceback(kind)}"
         )
+
+    def _traceback(self, kind: str) -> str:
+        first = self._first.get(kind, "")
+        return f". The first reason in full:\n{first}" if "\n" in first else ""
 
 
 def _count(samples: Sequence[Judged], kind: str) -> int:
