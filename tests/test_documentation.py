@@ -29,7 +29,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 # Written like names of modules.
 PARQUET_METADATA = {f"verl_sdpo.{name}" for name in ("schema_version", "source", "rows", "fingerprint")}
-METRIC = re.compile(r"self_distillation/\w+|data/(?:train|val)_\w+|reward/\w+_fraction")
+METRIC = re.compile(
+    r"self_distillation/\w+|data/(?:train|val)_\w+|reward/(?:\w+_fraction|no_verdict_batch|worker_restarts)"
+)
 CONFIG_KEY = re.compile(
     r"(?<![\w./+])(?:actor_rollout_ref|algorithm|data|distillation|ray_kwargs|reward|trainer|transfer_queue)(?:\.\w+)+"
 )
@@ -157,6 +159,7 @@ def logged_metrics():
     for path in [*(ROOT / "verl_sdpo/trainer").glob("*.py"), *(ROOT / "verl_sdpo/worker").glob("*.py")]:
         literals = re.findall(r'"(?:\{PREFIX\}|self_distillation/)(\w+)"', path.read_text(encoding="utf-8"))
         names |= {f"self_distillation/{name}" for name in literals}
+        names |= set(re.findall(r'metrics\["(reward/\w+)"\]', path.read_text(encoding="utf-8")))
     return names
 
 

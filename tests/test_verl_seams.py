@@ -191,6 +191,7 @@ SIGNATURES = [
     (WORKERS, "TrainingWorker.set_loss_fn", "loss_fn", "sdpo_worker calls it"),
     (WORKERS, "TrainingWorker.train_mini_batch", "data", "sdpo_worker overrides it: teacher pass and EMA around it"),
     (WORKERS, "TrainingWorker.train_batch", "data", "sdpo_worker overrides it to leave empty mini-batches out"),
+    (WORKERS, "TrainingWorker.infer_batch", "data", "sdpo_worker overrides it to tell of a lack of memory"),
     (
         WORKERS,
         "TrainingWorker.save_checkpoint",
@@ -275,6 +276,18 @@ SIGNATURES = [
         "fixed_order overrides it to put batches in order",
     ),
     (
+        REPLAY_BUFFER,
+        "ReplayBuffer._wait_for_next_poll",
+        "partition_id last_debug_time",
+        "rollout_death ends the run there",
+    ),
+    (TRAINER, "PPOTrainer.fit", "agent_loop_manager", "rollout_death overrides it to look for deaths"),
+    (TRAINER, "PPOTrainer._rollout_server_managers", "", "rollout_death asks it for the servers"),
+    (CLIENT, "LLMServerManager.get_replicas", "", "rollout_death asks it for the servers"),
+    (TRAINER, "PPOTrainer._compute_ref_log_prob", "batch metrics", "unjudged_steps leaves it out, as those below"),
+    (TRAINER, "PPOTrainer._compute_values", "batch metrics", "the same"),
+    (TRAINER, "PPOTrainer._update_critic", "batch metrics", "the same"),
+    (
         AGENT_LOOP,
         "AgentLoopWorker.__init__",
         "config llm_client teacher_client reward_loop_worker_handles",
@@ -336,7 +349,14 @@ CODE = [
         'final_output.extra_fields["reward_extra_info"] = result["reward_extra_info"]',
         "reward_calls reads and writes them after it",
     ),
-    ("trainer/ppo/v1/trainer_base.py", "self.replay_buffer.sample(", "stalls stands around it"),
+    ("trainer/ppo/v1/trainer_base.py", "self.replay_buffer.sample(", "stalls and rollout_death stand around it"),
+    (REPLICA, "self.servers: list[ActorHandle] = []", "rollout_death asks each of them"),
+    (REPLAY_BUFFER, "last_debug_time = self._wait_for_next_poll(", "rollout_death stands around it"),
+    (
+        SEPARATE,
+        "if self.local_trigger_step == 0: self.actor_rollout_wg.save_model_to_cpu(0)",
+        "unjudged_steps does so where it leaves the method out",
+    ),
     ("trainer/main_ppo.py", "@ray.remote class TaskRunnerV1:", "main_sdpo takes the class out of Ray's metadata"),
     (
         "trainer/main_ppo.py",
@@ -729,6 +749,15 @@ def test_rays_store_takes_and_returns_what_stop_request_hands_it():
 
     assert list(inspect.signature(internal_kv._internal_kv_put).parameters)[:2] == ["key", "value"]
     assert list(inspect.signature(internal_kv._internal_kv_get).parameters)[:1] == ["key"]
+
+
+def test_ray_counts_the_restarts_of_an_actor_where_reward_workers_looks():
+    import inspect
+
+    from ray._private import state
+
+    assert "actor_id" in inspect.signature(state.actors).parameters
+    assert '"NumRestarts": actor_table_data.num_restarts' in inspect.getsource(state.GlobalState._gen_actor_info)
 
 
 def test_transfer_queue_takes_and_returns_what_we_hand_it():

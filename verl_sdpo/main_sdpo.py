@@ -149,6 +149,7 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
 
     from verl_sdpo.trainer.checkpoints import Checkpoints
     from verl_sdpo.trainer.fixed_order import FixedOrder
+    from verl_sdpo.trainer.rollout_death import RolloutDeaths
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
     from verl_sdpo.trainer.stalls import Stalls
     from verl_sdpo.trainer.stop_request import StopRequests
@@ -163,7 +164,7 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
     # Before all others: what they do to a batch, they do to one in order.
     first = (FixedOrder,) if is_deterministic(config) else ()
 
-    class PacedTrainer(*first, Updates, UnjudgedSteps, StopRequests, Stalls, *bases):
+    class PacedTrainer(*first, Updates, UnjudgedSteps, StopRequests, Stalls, RolloutDeaths, *bases):
         def _build_replay_buffer(self):
             replay_buffer = super()._build_replay_buffer()
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval

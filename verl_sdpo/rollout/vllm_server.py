@@ -59,6 +59,16 @@ class StopReasonServer(vLLMHttpServer):
     def engine(self, engine: Any) -> None:
         self._remembering_engine = RememberingEngine(engine)
 
+    async def check_engine(self) -> None:
+        """Whether this server's engine lives, for those who ask why nothing comes of it.
+
+        Raises:
+            vllm.v1.engine.exceptions.EngineDeadError: its process has ended.
+        """
+        # Of a replica's servers on several machines the first one alone has the engine.
+        if (engine := getattr(self, "_remembering_engine", None)) is not None:
+            await engine.check_health()
+
     async def generate(self, *args: Any, **kwargs: Any) -> TokenOutput:
         _FINISH_REASON.set(None)
         output = await super().generate(*args, **kwargs)
