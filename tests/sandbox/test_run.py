@@ -14,6 +14,7 @@ import pytest
 
 from verl_sdpo import sandbox
 from verl_sdpo.sandbox import Limits, LocalSandbox, SandboxRefused, SandboxSettings, Status
+from verl_sdpo.sandbox.scratch_folder import ScratchFolder
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cpu_seconds=1.0, idle_seconds=1.0, memory_mib=256)
@@ -244,15 +245,17 @@ def descendants(pid):
     return found
 
 
-def test_everything_ends_with_the_caller():
-    """Also where the caller is killed while a program runs."""
+def test_everything_ends_with_the_caller(tmp_path, monkeypatch):
+    """Also where the caller is killed while a program runs, that has written a file."""
     source = (
         "from verl_sdpo import sandbox\nimport threading, sys\n"
         "sandbox.sandbox_for(sandbox.SandboxSettings()).layers()\n"
         "threading.Timer(0.5, lambda: print('ready', flush=True)).start()\n"
-        "sandbox.run('import time\\nwhile True: time.sleep(0.01)', '', sandbox.Limits(60, 60, 60))\n"
+        "program = 'import time\\nopen(\\'a\\', \\'w\\').write(\\'b\\')\\nwhile True: time.sleep(0.01)'\n"
+        "sandbox.run(program, '', sandbox.Limits(60, 60, 60))\n"
     )
-    caller = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, cwd=ROOT)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    caller = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, cwd=ROOT, env=environment)
     assert caller.stdout.readline() == b"ready\n"
     children = descendants(caller.pid)
     assert len(children) >= 2
@@ -263,6 +266,38 @@ def test_everything_ends_with_the_caller():
     while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    # No file of the program's is left; the folder that they were in goes with the next interpreter's start.
+    [folder] = tmp_path.iterdir()
+    assert list(folder.iterdir()) == []
+    os.utime(folder, (0, 0))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    first, second = ScratchFolder(), ScratchFolder()
+    assert {str(path) for path in tmp_path.iterdir()} == {first.path, second.path}
+    first.remove()
+    second.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_are_in_use_or_somebody_elses_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    used = ScratchFolder()
+    others = [tmp_path / name for name in ("verl_sdpo_sandbox_new", "other_folder")]
+    for path in others:
+        path.mkdir()
+    target = tmp_path / "target"
+    target.mkdir()
+    (tmp_path / "verl_sdpo_sandbox_link").symlink_to(target)
+    for path in (used.path, others[1]):
+        os.utime(path, (0, 0))
+    ScratchFolder().remove()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        Path(used.path).name,
+        "verl_sdpo_sandbox_new",
+        "other_folder",
+        "target",
+        "verl_sdpo_sandbox_link",
+    }
+    used.remove()
 
 
 def test_many_runs_leave_no_process_file_or_descriptor(tmp_path, monkeypatch):

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from verl_sdpo.sandbox.ending import execution_result
 from verl_sdpo.sandbox.inside import INSIDE
 from verl_sdpo.sandbox.job import Descriptors, Part
 from verl_sdpo.sandbox.result import ExecutionResult
+from verl_sdpo.sandbox.scratch_folder import ScratchFolder
 
 _START_SECONDS = 60.0
 _MAX_MESSAGE = 2**16
@@ -67,14 +67,13 @@ class WarmInterpreter:
         Raises:
             InterpreterDied: it did not start; the message says why.
         """
-        self._scratch = mkdtemp(prefix="verl_sdpo_sandbox_")
-        os.chmod(self._scratch, 0o700)
+        self._scratch = ScratchFolder()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._number = 0
         with theirs:
             self._process = subprocess.Popen(
-                [*wrap(self._scratch), sys.executable, "-s", "-S", "-B", "-X", "utf8", str(INSIDE / "zygote.py")],
+                [*wrap(self._scratch.path), sys.executable, "-s", "-S", "-B", "-X", "utf8", str(INSIDE / "zygote.py")],
                 stdin=theirs,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -86,7 +85,7 @@ class WarmInterpreter:
             "packages": locations(packages),
             "namespaces": use_namespaces,
             "landlock": use_landlock,
-            "scratch": self._scratch,
+            "scratch": self._scratch.path,
             "users": [_FIRST_USER + self._process.pid, _NOBODY],
         }
         try:
@@ -121,9 +120,7 @@ class WarmInterpreter:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process.stderr.close()
-        for entry in os.scandir(self._scratch):
-            os.unlink(entry.path)
-        os.rmdir(self._scratch)
+        self._scratch.remove()
 
     def run(self, parts: Sequence[Part]) -> list[ExecutionResult]:
         """Runs the processes of a job at the same time, and waits for all.
