@@ -430,6 +430,21 @@ CODE = [
         'f"model_world_size_{self.world_size}_rank_{self.rank}.pt"',
         "names",
     ),
+    (
+        "utils/checkpoint/fsdp_checkpoint_manager.py",
+        'f"optim_world_size_{self.world_size}_rank_{self.rank}.pt"',
+        "checkpoint.reshard cuts them",
+    ),
+    (
+        "utils/checkpoint/fsdp_checkpoint_manager.py",
+        'if "rng" in extra_state_dict:',
+        "checkpoint.reshard leaves a new rank's random state out",
+    ),
+    (
+        "workers/engine/fsdp/utils.py",
+        'mesh_shape=(world_size,), mesh_dim_names=["fsdp"]',
+        "the mesh that checkpoint.reshard makes",
+    ),
     (TRAINER, "self.timing_raw = {}", "sdpo_trainers times its step"),
     (TRAINER, "batch = self._compute_advantage(batch, metrics=metrics)", "how sdpo_trainers' override is called"),
     (TRAINER, 'data.batch["token_level_rewards"] = data.batch["token_level_scores"]', "the estimator's rewards"),

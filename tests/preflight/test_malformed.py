@@ -15,7 +15,8 @@ import pytest
 from omegaconf import OmegaConf, open_dict
 
 from tests.preflight.sound_run import VOCABULARY, row, write_rows
-from verl_sdpo.preflight import disk, resume
+from verl_sdpo.checkpoint.store import TRACKER
+from verl_sdpo.preflight import disk
 from verl_sdpo.preflight.examine import examine
 from verl_sdpo.preflight.fault import EXIT_CODES
 from verl_sdpo.preflight.overrides import unknown_override_faults
@@ -183,14 +184,14 @@ DATA = {
 def tracker(text):
     def write(sound):
         sound.checkpoints.mkdir()
-        (sound.checkpoints / resume.TRACKER).write_text(text)
+        (sound.checkpoints / TRACKER).write_text(text)
 
     return write
 
 
 def checkpoint_without_actor(sound):
     (sound.checkpoints / "global_step_2").mkdir(parents=True)
-    (sound.checkpoints / resume.TRACKER).write_text("2")
+    (sound.checkpoints / TRACKER).write_text("2")
 
 
 def named_checkpoint(path):
@@ -200,10 +201,10 @@ def named_checkpoint(path):
 
 
 RESUME = {
-    "empty tracker": (tracker(""), resume.TRACKER, "holds '' where"),
-    "tracker to nowhere": (tracker("7"), resume.TRACKER, "no folder"),
-    "checkpoint without actor": (checkpoint_without_actor, resume.TRACKER, "holds no actor"),
-    "path to nowhere": (named_checkpoint("/no/global_step_3"), "trainer.resume_from_path", "no folder"),
+    "empty tracker": (tracker(""), "trainer.default_local_dir", "has '', which is no step"),
+    "tracker to nowhere": (tracker("7"), "trainer.default_local_dir", "names step 7, but"),
+    "checkpoint without actor": (checkpoint_without_actor, "trainer.default_local_dir", "actor is missing"),
+    "path to nowhere": (named_checkpoint("/no/global_step_3"), "trainer.resume_from_path", "does not exist"),
 }
 
 
@@ -353,7 +354,7 @@ def test_everything_that_is_wrong_is_in_one_list_and_the_first_area_decides(foun
     findings = found(damage)
     assert findings.exit_code() == EXIT_CODES["config"]
     places = [fault.where for fault in findings.fatal()]
-    for end in (f"{OPTIONS}.alpha", "trainer.total_epochs", "row 3, prompt", resume.TRACKER):
+    for end in (f"{OPTIONS}.alpha", "trainer.total_epochs", "row 3, prompt", "trainer.default_local_dir"):
         assert any(place.endswith(end) for place in places), places
 
 

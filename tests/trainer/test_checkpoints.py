@@ -66,7 +66,10 @@ class VerlLike:
         assert options.resume_mode == "resume_path", "verl's own search for the latest one is not used"
         folder = options.resume_from_path
         self.global_steps = int(folder.split("global_step_")[-1])
-        self.loaded = Path(folder, "actor", "model_world_size_1_rank_0.pt").read_text()
+        num_ranks = options.n_gpus_per_node
+        files = [Path(folder, "actor", f"model_world_size_{num_ranks}_rank_{rank}.pt") for rank in range(num_ranks)]
+        [step] = {torch.load(file, weights_only=True)["step"].item() for file in files}
+        self.loaded = f"weights {step}"
 
     def train(self, last):
         while self.global_steps < last:
@@ -86,7 +89,10 @@ class VerlLike:
         assert options.max_critic_ckpt_to_keep is None
         folder = Path(options.default_local_dir, f"global_step_{self.global_steps}")
         (folder / "actor").mkdir(parents=True, exist_ok=True)
-        (folder / "actor" / "model_world_size_1_rank_0.pt").write_text(f"weights {self.global_steps}")
+        num_ranks = options.n_gpus_per_node
+        for rank in range(num_ranks):
+            file = folder / "actor" / f"model_world_size_{num_ranks}_rank_{rank}.pt"
+            torch.save({"step": torch.tensor(self.global_steps)}, file)
         (folder / "data.pt").write_text("position")
         Path(options.default_local_dir, TRACKER).write_text(str(self.global_steps))
         self.checkpoint_callback.on_save(
@@ -264,10 +270,21 @@ def test_changed_rows_are_seen_in_files_of_the_same_name_and_the_same_rows_elsew
         make()
 
 
-def test_another_number_of_ranks_cannot_be_accepted(make):
+def test_another_number_of_ranks_is_refused_with_key_and_command_and_cut_anew_where_it_is_accepted(make, tmp_path):
     make().train(2)
-    with pytest.raises(ChangedFactsError, match="run on 1 ranks, as it was written"):
-        make("trainer.n_gpus_per_node=2", "trainer.resume_accept_changes=[model,data,template,teacher]")
+    two = "trainer.n_gpus_per_node=2"
+    with pytest.raises(ChangedFactsError) as caught:
+        make(two, "trainer.resume_accept_changes=[model,data,template,teacher]")
+    assert "ranks.num: 1 in the checkpoint, 2 now" in str(caught.value)
+    assert "trainer.resume_accept_changes=[data,model,ranks,teacher,template]" in str(caught.value)
+    assert "python -m verl_sdpo.checkpoint reshard DIR --ranks 2 --to FOLDER" in str(caught.value)
+    resumed = make(two, "trainer.resume_accept_changes=[ranks]")
+    assert (resumed.global_steps, resumed.loaded, resumed.budget.generations) == (2, "weights 2", 8)
+    # What was cut anew is gone once it is loaded; what it was made of is there, and is what may become the best one.
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["global_step_2", TRACKER]
+    assert resumed._checkpoint == (2, tmp_path / "run" / "global_step_2")
+    resumed.train(4)
+    assert make(two).loaded == "weights 4"
 
 
 def test_other_settings_are_no_fault_and_are_told(make, caplog):

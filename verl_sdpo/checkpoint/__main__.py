@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m verl_sdpo.checkpoint inspect|verify|export DIR`: what a run's checkpoints are, and models out of them.
+"""`python -m verl_sdpo.checkpoint inspect|verify|export|reshard DIR`: a run's checkpoints, and what is made of them.
 
 DIR is a run's folder (trainer.default_local_dir) or one checkpoint in it, global_step_<N>.
 """
@@ -62,19 +62,36 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reshard(options: argparse.Namespace) -> int:
+    from verl_sdpo.checkpoint.export import chosen
+    from verl_sdpo.checkpoint.reshard import reshard
+
+    choice = chosen(options.folder)
+    for note in choice.notes:
+        print(note, file=sys.stderr)
+    folder = reshard(choice, options.to.absolute(), options.ranks)
+    print(f"written: {folder}\ngo on with it: trainer.default_local_dir={folder.parent} trainer.resume_mode=auto")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m verl_sdpo.checkpoint", description=__doc__)
     commands = parser.add_subparsers(required=True)
+    subs = {}
     for name, command, text in (
         ("inspect", _inspect, "what is in it, by names and sizes"),
         ("verify", _verify, "read every file and compare it with its checksum"),
         ("export", _export, "a Hugging Face folder with a model card"),
+        ("reshard", _reshard, "a run's folder with the same checkpoint for another number of ranks"),
     ):
-        sub = commands.add_parser(name, help=text)
+        sub = subs[name] = commands.add_parser(name, help=text)
         sub.add_argument("folder", type=Path, metavar="DIR", help="a run's folder, or one global_step_<N>")
         sub.set_defaults(command=command)
-    sub.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to; not there yet, or empty")
-    sub.add_argument("--teacher", action="store_true", help="the teacher instead of the student")
+    for name in ("export", "reshard"):
+        help_text = "where to; not there yet, or empty"
+        subs[name].add_argument("--to", type=Path, required=True, metavar="FOLDER", help=help_text)
+    subs["export"].add_argument("--teacher", action="store_true", help="the teacher instead of the student")
+    subs["reshard"].add_argument("--ranks", type=int, required=True, metavar="N", help="of the run that is to go on")
     return parser
 
 

@@ -21,8 +21,9 @@ ACCEPTABLE = {
     "data": "the training files, their order and the size of a batch: the position in the data means something else",
     "template": "the chat template, and the texts that the teacher's prompt is made of",
     "teacher": "what the teacher's weights are and how they follow the student's",
+    "ranks": "the number of devices: every rank's files are cut anew for it (`verl_sdpo.checkpoint.reshard`)",
 }
-# verl's shards are made for it: nothing accepts another number.
+# The one change that costs something: another checkpoint's room, and the time to write it.
 RANKS = "ranks"
 
 Facts = Mapping[str, Mapping[str, Any]]
@@ -72,20 +73,27 @@ def check_same(saved: Facts, now: Facts, accepted: Sequence[str]) -> list[str]:
     refused = {fact: lines for fact, lines in found.items() if fact not in accepted}
     if not refused:
         return [line for lines in found.values() for line in lines]
-    advice = []
-    if names := [fact for fact in refused if fact in ACCEPTABLE]:
-        wanted = ",".join(sorted({*names, *accepted}))
-        advice.append(f"trainer.resume_accept_changes=[{wanted}] if that is meant")
-    if RANKS in refused:
-        advice.append(f"run on {saved[RANKS]['num']} ranks, as it was written")
     raise ChangedFactsError(
         "\n".join(
             [
                 "The checkpoint is of another run:",
                 *(f"  {line}" for lines in refused.values() for line in lines),
-                f"Set {'; '.join(advice)}; or trainer.resume_mode=disable to start from scratch",
+                f"{remedy(list(refused), accepted, now)}; or trainer.resume_mode=disable to start from scratch",
             ]
         )
+    )
+
+
+def remedy(refused: Sequence[str], accepted: Sequence[str], now: Facts) -> str:
+    """What to do about changes of these facts."""
+    wanted = ",".join(sorted({*refused, *accepted}))
+    way = f"set trainer.resume_accept_changes=[{wanted}] if that is meant"
+    if RANKS not in refused:
+        return way
+    num = now[RANKS]["num"]
+    return (
+        f"{way} (the checkpoint is then cut anew for {num} ranks when the run starts; "
+        f"python -m verl_sdpo.checkpoint reshard DIR --ranks {num} --to FOLDER does it before)"
     )
 
 

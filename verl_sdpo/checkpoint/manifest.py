@@ -23,7 +23,8 @@ FORMAT = 1
 # What the loop leaves beside verl's shards: the position in the data.
 DATA_POSITION = "data.pt"
 _PACKAGES = ("verl", "torch", "transformers", "vllm", "ray")
-_SHARD = re.compile(r"(.*)_world_size_(\d+)_rank_(\d+)(.*)")
+# A file that each rank writes: kind, number of ranks, rank, ending.
+SHARD = re.compile(r"(.*)_world_size_(\d+)_rank_(\d+)(.*)")
 
 
 class CheckpointError(RuntimeError):
@@ -153,7 +154,7 @@ def missing_ranks(folder: Path) -> list[str]:
     """One line for each kind of file that some ranks have written here and others have not."""
     ranks: dict[tuple[Path, str, str, int], set[int]] = {}
     for path in files_below(folder):
-        if match := _SHARD.fullmatch(path.name):
+        if match := SHARD.fullmatch(path.name):
             kind, size, rank, ending = match.groups()
             ranks.setdefault((path.parent, kind, ending, int(size)), set()).add(int(rank))
     return [
@@ -165,7 +166,7 @@ def missing_ranks(folder: Path) -> list[str]:
 
 def num_ranks(files: Sequence[str]) -> int | None:
     """How many ranks the shards among these names are of; None where there are none."""
-    sizes = [int(match.group(2)) for name in files if (match := _SHARD.fullmatch(Path(name).name))]
+    sizes = [int(match.group(2)) for name in files if (match := SHARD.fullmatch(Path(name).name))]
     return max(sizes, default=None)
 
 

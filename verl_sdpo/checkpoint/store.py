@@ -171,11 +171,17 @@ class CheckpointStore:
             return None
         return int(text) if text.strip().isdecimal() else text
 
-    def choose(self, tidy: bool = True) -> Choice:
-        """The newest checkpoint that is whole, every byte read; nothing where there is none.
+    def interrupted(self) -> list[Path]:
+        """What `recover` would put in its place."""
+        staged = [path for path in sorted(self.staging.glob("global_step_*")) if _sound_manifest(path) is not None]
+        return staged + sorted(self.staging.glob(f"{_REPLACED}global_step_*"))
+
+    def choose(self, tidy: bool = True, contents: bool = True) -> Choice:
+        """The newest checkpoint that is whole; nothing where there is none.
 
         Args:
             tidy: `recover` first; not while another process may be saving here.
+            contents: read every byte, rather than look at names and sizes only.
 
         Raises:
             CheckpointError: the tracker names a step that is not there, or there are checkpoints and none is whole.
@@ -192,7 +198,7 @@ class CheckpointStore:
             # verl's own trainer has written last: it writes the tracker after everything else.
             candidates.insert(0, entries[tracker])
         for entry in candidates:
-            choice = _checked(entry)
+            choice = _checked(entry, contents)
             if isinstance(choice, Choice):
                 if tracker != entry.step:
                     notes.append(f"{self.root / TRACKER} says {tracker!r}; {entry.folder} is the newest whole one")
@@ -243,24 +249,24 @@ def look_at(folder: Path) -> Entry:
     return Entry(step, folder, manifest, tuple(manifests.file_faults(folder, manifest, contents=False)))
 
 
-def choose_given(folder: Path) -> Choice:
-    """The checkpoint that somebody names, every byte read.
+def choose_given(folder: Path, contents: bool = True) -> Choice:
+    """The checkpoint that somebody names; with `contents` every byte is read.
 
     Raises:
         CheckpointError: it is not there, not whole, or no checkpoint.
     """
     if not folder.is_dir():
         raise CheckpointError(f"trainer.resume_from_path={folder} does not exist")
-    choice = _checked(look_at(folder))
+    choice = _checked(look_at(folder), contents)
     if isinstance(choice, Choice):
         return choice
     raise CheckpointError("\n".join([f"trainer.resume_from_path={folder} is not whole:", *choice]))
 
 
-def _checked(entry: Entry) -> Choice | list[str]:
+def _checked(entry: Entry, contents: bool) -> Choice | list[str]:
     """A choice, or what speaks against it."""
     if entry.manifest is not None:
-        faults = manifests.file_faults(entry.folder, entry.manifest, contents=True)
+        faults = manifests.file_faults(entry.folder, entry.manifest, contents)
         return faults or Choice(entry.folder, entry.manifest)
     if (entry.folder / manifests.NAME).exists():
         return list(entry.faults)

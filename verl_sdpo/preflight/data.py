@@ -29,6 +29,8 @@ class Seen:
     """What was seen of the data, for the areas that follow."""
 
     splits: dict[str, SplitRows] = field(default_factory=dict)
+    # The run's, once it is loaded.
+    tokenizer: Any = None
 
     def sources(self) -> list[str]:
         return sorted(set().union(*(split.sources for split in self.splits.values())))

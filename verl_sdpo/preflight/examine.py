@@ -43,7 +43,7 @@ def examine(config: DictConfig) -> Findings:
     findings += machine
     if not machine.fatal():
         findings += guarded("reward", "the rewards", lambda: examine_rewards(config, seen, scorer))
-    findings += guarded("resume", "the checkpoints", lambda: examine_resume(config))
+    findings += guarded("resume", "the checkpoints", lambda: examine_resume(config, seen.tokenizer))
     findings += guarded("disk", "the disk", lambda: examine_disk(config))
     findings.notes.append(f"preflight took {time.monotonic() - started:.1f} s")
     return findings

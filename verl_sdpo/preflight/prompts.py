@@ -28,7 +28,7 @@ def examine_prompts(config: DictConfig, seen: Seen) -> Findings:
     if folder is None:
         return Findings([], [f"lengths of prompts were not checked: the tokenizer of {key} is not on this machine"])
     try:
-        render, special_tokens = _renderer(config, folder)
+        render = _renderer(config, folder, seen)
     except Exception as error:
         # Whatever a tokenizer's own code raises.
         problem = f"holds no tokenizer that can be loaded ({_told(error)})"
@@ -39,12 +39,11 @@ def examine_prompts(config: DictConfig, seen: Seen) -> Findings:
     findings = Findings()
     for split in seen.splits.values():
         findings += _examine_split(config, split, render)
-        findings.faults += _special_token_faults(split, special_tokens)
+        findings.faults += _special_token_faults(split, seen.tokenizer.all_special_tokens)
     return findings
 
 
-def _renderer(config: DictConfig, folder: Path) -> tuple[Any, list[str]]:
-    """The run's way from messages to token ids, and the tokenizer's special tokens."""
+def _renderer(config: DictConfig, folder: Path, seen: Seen) -> Any:
     from verl.utils.tokenizer import hf_tokenizer
 
     from verl_sdpo.trainer.prompt_renderer import PromptRenderer
@@ -54,7 +53,8 @@ def _renderer(config: DictConfig, folder: Path) -> tuple[Any, list[str]]:
         tokenizer.chat_template = template
     if not tokenizer.chat_template:
         raise ValueError("it has no chat template")
-    return PromptRenderer(config, tokenizer, _model_type(config)), list(tokenizer.all_special_tokens)
+    seen.tokenizer = tokenizer
+    return PromptRenderer(config, tokenizer, _model_type(config))
 
 
 def _model_type(config: DictConfig) -> str | None:

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +26,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from verl.trainer.ppo.checkpoint_callback import CheckpointCallback
 
 from verl_sdpo.checkpoint import manifest as manifests
-from verl_sdpo.checkpoint.facts import check_same, plain_digest
+from verl_sdpo.checkpoint.facts import RANKS, check_same, plain_digest
 from verl_sdpo.checkpoint.manifest import CheckpointError, Manifest
+from verl_sdpo.checkpoint.reshard import reshard
 from verl_sdpo.checkpoint.store import CheckpointStore, Choice, choose_given
 from verl_sdpo.trainer.run_facts import run_facts
 
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 CONFIG_FILE = "config.json"
 RANDOM_FILE = "driver_random.pt"
 _WANDB_RUN = "wandb_run_id"
+# In the run's folder, from the start to the moment when all ranks have loaded it.
+RESHARDED = ".resharded"
 
 
 class Checkpoints:
@@ -51,6 +55,7 @@ class Checkpoints:
         for note in self.resumed_from.notes:
             logger.warning("checkpoints: %s", note)
         self._compare(self.resumed_from)
+        self._folder_to_load = self._for_these_ranks(self.resumed_from)
 
     def _compare(self, choice: Choice) -> None:
         if choice.manifest is None:
@@ -61,14 +66,26 @@ class Checkpoints:
         for line in changed_settings(choice.folder / CONFIG_FILE, self.run_settings):
             logger.info("checkpoints: other setting than in %s: %s", choice.folder.name, line)
 
+    def _for_these_ranks(self, choice: Choice) -> Path | None:
+        """The folder that the ranks load: the checkpoint's, or one that is cut anew for their number."""
+        folder, num_ranks = self.store.root / RESHARDED, self.run_facts[RANKS]["num"]
+        # A run that was killed while it loaded has left it.
+        shutil.rmtree(folder, ignore_errors=True)
+        saved = None if choice.manifest is None else choice.manifest.facts.get(RANKS)
+        if saved is None or saved["num"] == num_ranks:
+            return choice.folder
+        logger.warning("checkpoints: %s is cut anew for %d ranks in %s", choice.folder, num_ranks, folder)
+        return reshard(choice, folder, num_ranks)
+
     def _load_checkpoint(self) -> None:
-        choice = self.resumed_from
-        mode = "disable" if choice.folder is None else "resume_path"
-        path = None if choice.folder is None else str(choice.folder)
-        with set_for_now(self.config, resume_mode=mode, resume_from_path=path):
+        choice, folder = self.resumed_from, self._folder_to_load
+        mode = "disable" if folder is None else "resume_path"
+        with set_for_now(self.config, resume_mode=mode, resume_from_path=None if folder is None else str(folder)):
             super()._load_checkpoint()
         if choice.folder is None:
             return
+        shutil.rmtree(self.store.root / RESHARDED, ignore_errors=True)
+        self.note_checkpoint(choice.folder)
         logger.info("checkpoints: resumed from %s", choice.folder)
         if (file := choice.folder / RANDOM_FILE).exists():
             load_random_states(file)

@@ -25,7 +25,12 @@ _TEACHER = {
 
 
 def run_facts(config: DictConfig, tokenizer: Any, num_rows: int | None) -> dict[str, dict[str, Any]]:
-    """The facts of a run; `num_rows` are the training rows that are left after filtering."""
+    """The facts of a run; what is not known is left out.
+
+    Args:
+        tokenizer: None where it is not loaded.
+        num_rows: of training, those that are left after filtering; None before that.
+    """
     return {
         "model": _model(config, tokenizer),
         "data": _data(config, num_rows),
@@ -41,7 +46,7 @@ def _model(config: DictConfig, tokenizer: Any) -> dict[str, Any]:
     named = model_digests(Path(model.path)) if Path(model.path).is_dir() else {"path": model.path}
     return {
         **named,
-        "tokenizer": plain_digest(tokenizer.get_vocab()),
+        **({} if tokenizer is None else {"tokenizer": plain_digest(tokenizer.get_vocab())}),
         "lora_rank": model.get("lora_rank", 0),
         "lora_alpha": model.get("lora_alpha", None) if model.get("lora_rank", 0) else None,
     }
@@ -54,19 +59,23 @@ def _data(config: DictConfig, num_rows: int | None) -> dict[str, Any]:
     digests = hashes_of(path for path in paths if path.is_file())
     return {
         "train_files": [digests[path][:16] if path in digests else str(path) for path in paths],
-        "num_rows": num_rows,
+        **({} if num_rows is None else {"num_rows": num_rows}),
         **{name: data.get(name) for name in _ORDER},
     }
 
 
 def _template(config: DictConfig, tokenizer: Any) -> dict[str, Any]:
     options = OmegaConf.select(config, KEY) or {}
-    chat_template = getattr(tokenizer, "chat_template", None)
     return {
-        "chat_template": text_digest(chat_template) if isinstance(chat_template, str) else plain_digest(chat_template),
+        **({} if tokenizer is None else {"chat_template": _digest_of_template(tokenizer)}),
         "apply_chat_template_kwargs": _plain(config.data.get("apply_chat_template_kwargs", None)) or {},
         **{name: options[name] for name in _TEMPLATES if name in options},
     }
+
+
+def _digest_of_template(tokenizer: Any) -> str | None:
+    template = getattr(tokenizer, "chat_template", None)
+    return text_digest(template) if isinstance(template, str) else plain_digest(template)
 
 
 def _teacher(config: DictConfig) -> dict[str, Any]:
