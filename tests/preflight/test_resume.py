@@ -169,6 +169,14 @@ def test_other_rows_and_another_tokenizer_are_another_run(store, configured, sou
     assert len(said(configured()).fatal()) == 1
 
 
+def test_what_verl_sets_after_the_preflight_is_no_change(sound, configured):
+    config = configured()
+    with open_dict(config):
+        config.data.gen_batch_size = 1
+    save(CheckpointStore(sound.checkpoints), 2, facts=run_facts(config, build_tokenizer(), num_rows=7))
+    assert said(configured(), build_tokenizer()).faults == []
+
+
 def test_a_tracker_behind_the_newest_one_is_told(store, configured):
     (store.root / TRACKER).write_text("2")
     findings = said(configured())

@@ -43,6 +43,8 @@ def reshard(choice: Choice, target: Path, num_ranks: int) -> Path:
     if num_ranks < 1:
         raise CheckpointError(f"{num_ranks} ranks: write a number from 1 on")
     before = manifests.num_ranks(list(manifest.files))
+    if before is None:
+        raise CheckpointError(f"{source} has no files of FSDP2's ranks: only those can be cut anew")
     if before == num_ranks:
         raise CheckpointError(f"{source} is for {num_ranks} ranks already")
     if target.exists() and any(path.name != STAGING for path in target.iterdir()):

@@ -80,6 +80,8 @@ def _compared(config: DictConfig, choice: Choice, tokenizer: Any) -> Findings:
     if choice.manifest is None:
         return Findings()
     now = run_facts(config, tokenizer, num_rows=None)
+    # verl sets it with the data loader, where prompts are drawn one by one.
+    now["data"].pop("gen_batch_size")
     accepted = list(OmegaConf.select(config, _ACCEPT) or [])
     found = changes(choice.manifest.facts, now)
     way = remedy([fact for fact in found if fact not in accepted], accepted, now)
