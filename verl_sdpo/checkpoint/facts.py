@@ -92,7 +92,7 @@ def remedy(refused: Sequence[str], accepted: Sequence[str], now: Facts) -> str:
         return way
     num = now[RANKS]["num"]
     return (
-        f"{way} (the checkpoint is then cut anew for {num} ranks when the run starts; "
+        f"{way} (every rank's files are then cut anew when the run starts; "
         f"python -m verl_sdpo.checkpoint reshard DIR --ranks {num} --to FOLDER does it before)"
     )
 
