@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows that cannot be scored end a run before it begins."""
 
+import json
 import os
 import subprocess
 import sys
@@ -261,7 +262,7 @@ CODE = truth_text("stdin", [CodeTest("1 2", "3", is_public=True)], time_limit=2)
 
 def code_tests(**changes):
     """The ground truth of a programming problem, with changes; None takes a part out."""
-    return json.dumps({name: part for name, part in (CODE | changes).items() if part != "gone"})
+    return json.dumps({name: part for name, part in (json.loads(CODE) | changes).items() if part != "gone"})
 
 
 @pytest.mark.parametrize(
@@ -275,14 +276,14 @@ def code_tests(**changes):
         (code_tests(time_limit=0), "time_limit"),
         (code_tests(kind="interactive"), "interactive"),
         ("{'tests': []}", "JSON"),
-        (json.dumps(CODE)[:-5], "JSON"),
-        (json.dumps([CODE]), "object"),
+        (CODE[:-5], "JSON"),
+        (f"[{CODE}]", "object"),
         ("", "JSON"),
         (None, "JSON"),
     ],
 )
 def test_tests_of_a_program_that_are_broken_are_named_by_their_row_before_the_run(tmp_path, truth, told):
-    sound = [row(json.dumps(CODE), "code/lcb")] * 3
+    sound = [row(CODE, "code/lcb")] * 3
     first, summary = faults_of(config_of(write(tmp_path / "a.parquet", [*sound, row(truth, "code/lcb"), *sound])))
     assert "a.parquet, row 3: data source 'code/lcb'" in first
     assert told in first
