@@ -23,14 +23,27 @@ _MARK = "VERL_SDPO_TEST_RUN"
 class TrainingRun:
     """`python -m verl_sdpo.main_sdpo <overrides>` in a process of its own, its output in a file."""
 
-    def __init__(self, overrides: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        overrides: list[str],
+        log: Path,
+        environment: dict[str, str] | None = None,
+        working_directory: Path | None = None,
+        starter: tuple[str, ...] = (),
+    ) -> None:
         self.log = log
         self._mark = uuid.uuid4().hex
         environment = os.environ | {"HF_HUB_OFFLINE": "1", _MARK: self._mark} | (environment or {})
-        command = [sys.executable, "-m", "verl_sdpo.main_sdpo", "--config-name", "sdpo_trainer_cpu", *overrides]
+        command = [*starter, sys.executable, "-m", "verl_sdpo.main_sdpo"]
+        command += ["--config-name", "sdpo_trainer_cpu", *overrides]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=working_directory,
+                start_new_session=True,
             )
 
     def wait(self, timeout: float) -> int:
