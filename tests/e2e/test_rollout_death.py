@@ -39,8 +39,6 @@ def title(process: psutil.Process) -> str:
         ("engine", "VLLM::EngineCore", ["RolloutDiedError: a rollout server has lost its engine: ", "EngineDeadError"]),
         ("server", "ray::StopReasonServer", ["RolloutDiedError: a rollout server died: "]),
         ("worker", "ray::StopReasonWorker", ["RolloutDiedError: an agent loop worker died: "]),
-        # No rollout's: a rank of the student, which verl itself hears of.
-        ("rank", "ray::WorkerDict", ["ActorDiedError", "WorkerDict"]),
     ],
 )
 def test_a_run_ends_soon_after_the_death_and_says_what_died(inputs, kind, victim, told):
