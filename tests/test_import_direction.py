@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "verl_sdpo"
 # The rooms that each room may import, besides itself.
 MAY_IMPORT = {
     "algorithm": set(),
+    "statistics": set(),
     "sandbox": set(),
     "rewards": {"sandbox"},
     "platforms": set(),
@@ -32,6 +33,7 @@ MAY_IMPORT = {
 # What a room may import from outside. None: anything that is installed.
 OUTSIDE = {
     "algorithm": {"torch", "triton"},
+    "statistics": {"numpy"},
     "teacher": {"torch"},
     # verl: one file's client of a server, see below.
     "sandbox": {"numpy", "verl"},

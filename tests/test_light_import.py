@@ -17,6 +17,8 @@ ALLOWED = {
     "verl_sdpo.checkpoint.__main__": (),
     "verl_sdpo.checkpoint.export": (),
     "verl_sdpo.rewards": (),
+    "verl_sdpo.statistics.attempts": (),
+    "verl_sdpo.statistics.bootstrap": (),
     "data_preprocess.generic": (),
     "data_preprocess.add_context": (),
     "verl_sdpo.platforms.cpu.platform_selection": (),
