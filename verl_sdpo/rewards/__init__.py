@@ -8,6 +8,7 @@ Importing this package pulls in neither torch nor verl.
 from verl_sdpo.rewards.outcome import OUTCOME_FIELDS
 from verl_sdpo.rewards.reward_modules import load_reward_modules
 from verl_sdpo.rewards.score import (
+    answer_reader,
     check_machine,
     check_options,
     check_row,
@@ -19,6 +20,7 @@ from verl_sdpo.rewards.score import (
 
 __all__ = [
     "OUTCOME_FIELDS",
+    "answer_reader",
     "check_machine",
     "check_options",
     "check_row",

@@ -68,6 +68,16 @@ def compute_score(
     return {"score": 0.0, "feedback": feedback, "incorrect_format": float(not is_read)}
 
 
+def read_answer(
+    solution_str: str,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    answer_forms: Iterable[str] = DEFAULT_ANSWER_FORMS,
+) -> str | None:
+    """The final answer of a response without what is only form; None where it has none. 0.5 and 1/2 are two answers."""
+    return bare_answer(_read_answer(solution_str, _checked_forms(answer_forms)) or "") or None
+
+
 def check_ground_truth(ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
     """Whether a row can be scored, whatever the response; `extra_info` does not matter.
 

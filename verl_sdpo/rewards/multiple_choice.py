@@ -74,6 +74,16 @@ def compute_score(
     return {"score": 0.0, "feedback": feedback, "incorrect_format": float(not answer.letter)}
 
 
+def read_answer(
+    solution_str: str,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    answer_forms: Iterable[str] = DEFAULT_ANSWER_FORMS,
+) -> str | None:
+    """The letter that a response settles on, right or wrong; None where it names no option in an accepted form."""
+    return _read_answer(solution_str, _options(extra_info), _checked_forms(answer_forms)).letter or None
+
+
 def _checked_forms(answer_forms: Iterable[str]) -> frozenset[str]:
     forms = frozenset((answer_forms,) if isinstance(answer_forms, str) else answer_forms)
     if not forms or not forms <= set(ANSWER_FORMS):

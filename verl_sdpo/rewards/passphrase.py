@@ -42,6 +42,11 @@ def compute_score(
     }
 
 
+def read_answer(solution_str: str, extra_info: Mapping[str, Any] | None = None) -> str | None:
+    """The words of a response, one space apart; None where it has none."""
+    return " ".join(solution_str.split()) or None
+
+
 def check_ground_truth(ground_truth: Any, extra_info: Mapping[str, Any] | None = None) -> None:
     """Whether a row can be scored, whatever the response; `extra_info` does not matter.
 

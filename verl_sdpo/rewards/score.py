@@ -19,6 +19,7 @@ from verl_sdpo.sandbox import SandboxRefused
 RewardFunction = Callable[..., Mapping[str, Any]]
 TruthCheck = Callable[[Any, Mapping[str, Any] | None], object]
 MachineCheck = Callable[[Mapping[str, Any]], str]
+AnswerReader = Callable[..., str | None]
 # Responses that `compute_score_async` scores at a time in one process. Rewards that wait for another process leave the
 # core to others, so that a few more than there are cores do not hurt.
 MAX_ASYNC_THREADS = max(8, os.cpu_count() or 1)
@@ -32,10 +33,14 @@ class _Reward(NamedTuple):
     options: frozenset[str]
     check: TruthCheck | None  # raises ValueError for a row that no response could be scored by
     check_machine: MachineCheck | None  # raises ValueError where responses cannot be scored on this machine
+    read_answer: AnswerReader | None  # the answer that a response settles on, for votes
 
 
 def _inspected(
-    function: RewardFunction, check: TruthCheck | None = None, check_machine: MachineCheck | None = None
+    function: RewardFunction,
+    check: TruthCheck | None = None,
+    check_machine: MachineCheck | None = None,
+    read_answer: AnswerReader | None = None,
 ) -> _Reward:
     if inspect.iscoroutinefunction(function):
         raise ValueError(
@@ -48,11 +53,11 @@ def _inspected(
             f"reward function {function.__qualname__} must take {', '.join(_POSITIONAL)} first, "
             f"then its options by name; it takes {', '.join(parameters)}"
         )
-    return _Reward(function, frozenset(parameters) - set(_POSITIONAL), check, check_machine)
+    return _Reward(function, frozenset(parameters) - set(_POSITIONAL), check, check_machine, read_answer)
 
 
 def _of_module(module: ModuleType) -> _Reward:
-    hooks = [getattr(module, name, None) for name in ("check_ground_truth", "check_machine")]
+    hooks = [getattr(module, name, None) for name in ("check_ground_truth", "check_machine", "read_answer")]
     return _inspected(module.compute_score, *hooks)
 
 
@@ -177,14 +182,37 @@ def check_machine(data_sources: Iterable[str], options: Mapping[str, Any]) -> li
     ]
 
 
-def register_reward(name: str, check: TruthCheck | None = None) -> Callable[[RewardFunction], RewardFunction]:
+def answer_reader(data_source: str, options: Mapping[str, Any]) -> Callable[..., str | None] | None:
+    """What reads the answers of a data source for a majority vote; None where its reward compares no answers.
+
+    Args:
+        options: as ``compute_score`` gets them.
+
+    Returns:
+        A function of a response and its row's ``extra_info``: the answer, or None where the response has none. Answers
+        that it reads alike are one, those that only mean the same are not.
+
+    Raises:
+        ValueError: the data source is unknown.
+    """
+    reader = _find(data_source)[1].read_answer
+    if reader is None:
+        return None
+    known = inspect.signature(reader).parameters
+    return functools.partial(reader, **{key: value for key, value in options.items() if key in known})
+
+
+def register_reward(
+    name: str, check: TruthCheck | None = None, read_answer: AnswerReader | None = None
+) -> Callable[[RewardFunction], RewardFunction]:
     """Decorator that makes a function the reward of data source ``name`` and of all that start with ``name/``.
 
     The function takes ``(solution_str, ground_truth, extra_info=None)`` and its own options by name, and returns
     ``score`` and any of ``acc``, ``feedback``, ``incorrect_format``, ``timed_out``, ``sandbox_error``, ``bad_test``. A
     sample with one of the last two above 0 is left out of training; its feedback may be the reason.
     ``check(ground_truth, extra_info)`` raises ValueError for a row that cannot be scored; it is asked of every row
-    before a run starts.
+    before a run starts. ``read_answer(solution_str, extra_info)``, with the options that it wants by name, returns what
+    a response votes for in a majority vote, or None.
 
     Each process that scores must run the registration: put it in a file that the option ``reward_modules`` names, or in
     the one that ``reward.custom_reward_function.path`` names and import ``compute_score`` there.
@@ -200,7 +228,7 @@ def register_reward(name: str, check: TruthCheck | None = None) -> Callable[[Rew
         # verl may run a reward file more than once in a process; that is the same function, not a clash.
         if known is not None and _place(known.function) != _place(function):
             raise ValueError(f"reward name {name!r} is already {_identity(known.function)}: choose another name")
-        _REWARDS[name] = _inspected(function, check)
+        _REWARDS[name] = _inspected(function, check, read_answer=read_answer)
         return function
 
     return register
