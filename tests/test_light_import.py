@@ -17,6 +17,7 @@ ALLOWED = {
     "verl_sdpo.checkpoint.__main__": (),
     "verl_sdpo.checkpoint.export": (),
     "verl_sdpo.rewards": (),
+    "verl_sdpo.evaluate.__main__": (),
     "verl_sdpo.statistics.attempts": (),
     "verl_sdpo.statistics.bootstrap": (),
     "data_preprocess.generic": (),

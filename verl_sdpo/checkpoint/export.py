@@ -33,7 +33,11 @@ def export(source: Path, target: Path, teacher: bool = False) -> Path:
     Raises:
         CheckpointError: the checkpoint is not whole, has no such model, or the target is in use.
     """
-    choice = chosen(source)
+    return export_chosen(chosen(source), target, teacher)
+
+
+def export_chosen(choice: Choice, target: Path, teacher: bool) -> Path:
+    """`export` of a checkpoint that has been read already."""
     if target.exists() and any(target.iterdir()):
         raise CheckpointError(f"{target} is not empty: choose another folder")
     target.parent.mkdir(parents=True, exist_ok=True)

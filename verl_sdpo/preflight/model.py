@@ -26,7 +26,7 @@ def model_folder(path: Any) -> Path | None:
     local = Path(os.path.expanduser(path))
     if local.is_dir():
         return local
-    if _is_path(path):
+    if is_path(path):
         return None
     # With transformers at the latest; its own function knows where the cache is.
     from huggingface_hub import try_to_load_from_cache
@@ -55,7 +55,7 @@ def _folder_faults(key: str, path: Any) -> list[Fault]:
     if folder is None:
         if path.startswith(_REMOTE):
             return []
-        if _is_path(path):
+        if is_path(path):
             return [_fault(key, path, "is no folder on this machine", "give a Hugging Face folder with config.json")]
         if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
             return [
@@ -107,7 +107,7 @@ def _size_faults(config: DictConfig, model: dict[str, Any]) -> list[Fault]:
     return faults
 
 
-def _is_path(path: str) -> bool:
+def is_path(path: str) -> bool:
     """Whether this can only be a path: a name at the hub has one slash at most, and no such beginning."""
     return path.startswith(("/", ".", "~", *_REMOTE)) or path.count("/") > 1
 

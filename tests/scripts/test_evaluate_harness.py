@@ -1,0 +1,99 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/evaluate_harness.sh: which commands it runs, in which order, and what it says without the harness."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.evaluate.tiny_world import write_run
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate_harness.sh"
+# What lm_eval 0.4.13 knows, of what this script says: `lm_eval run --help`, and the arguments of its class VLLM.
+OPTIONS = {
+    "--model",
+    "--model_args",
+    "--tasks",
+    "--apply_chat_template",
+    "--batch_size",
+    "--seed",
+    "--output_path",
+    "--log_samples",
+}
+# gpu_memory_utilization is vLLM's own, which that class hands on.
+MODEL_ARGUMENTS = {"pretrained", "dtype", "tensor_parallel_size", "gpu_memory_utilization", "enable_thinking"}
+
+
+def called(*arguments, **environment):
+    variables = {name: value for name, value in os.environ.items() if name not in {"TEACHER", "OUT", "TASKS"}}
+    return subprocess.run(
+        ["bash", str(SCRIPT), *map(str, arguments)],
+        env=variables | {"PYTHON": sys.executable} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def dry(*arguments, **environment):
+    run = called(*arguments, DRY_RUN="1", **environment)
+    assert run.returncode == 0, run.stderr
+    return [shlex.split(line) for line in run.stdout.splitlines()]
+
+
+def test_a_hub_id_is_handed_to_the_harness_as_it_is():
+    [command] = dry("Qwen/Qwen3-8B", "--limit", "5", OUT="out")
+    assert command[0] == "lm_eval"
+    values = dict(zip(command, [*command[1:], None]))
+    assert {word for word in command if word.startswith("--")} == OPTIONS | {"--limit"}
+    assert (values["--model"], values["--tasks"], values["--output_path"]) == ("vllm", "ifeval,mmlu_pro", "out")
+    settings = dict(setting.split("=") for setting in values["--model_args"].split(","))
+    assert settings.keys() == MODEL_ARGUMENTS
+    assert (settings["pretrained"], settings["enable_thinking"]) == ("Qwen/Qwen3-8B", "False")
+    assert command[-2:] == ["--limit", "5"]
+
+
+def test_variables_choose_tasks_gpus_and_command():
+    [command] = dry("model", TASKS="ifeval", GPUS="4", LM_EVAL="elsewhere/lm_eval")
+    assert command[0] == "elsewhere/lm_eval"
+    assert "ifeval" in command
+    assert any(",tensor_parallel_size=4," in word for word in command)
+
+
+@pytest.mark.parametrize(("teacher", "more"), [("0", []), ("1", ["--teacher"])])
+def test_a_checkpoint_is_exported_first(tmp_path, teacher, more):
+    (tmp_path / "run" / "global_step_4").mkdir(parents=True)
+    for given in (tmp_path / "run", tmp_path / "run" / "global_step_4"):
+        export, command = dry(given, OUT=str(tmp_path / "out"), TEACHER=teacher)
+        model = str(tmp_path / "out" / "model")
+        expected = [sys.executable, "-m", "verl_sdpo.checkpoint", "export", str(given), "--to", model, *more]
+        assert export == expected
+        assert any(word.startswith(f"pretrained={model},") for word in command)
+    assert not (tmp_path / "out").exists(), "a dry run must not write"
+
+
+def test_the_export_is_what_the_harness_gets(tmp_path):
+    harness = tmp_path / "lm_eval"
+    harness.write_text('#!/usr/bin/env bash\nls "$(cut -d, -f1 <<<"${4#pretrained=}")"\necho "$@"\n')
+    harness.chmod(0o755)
+    run = write_run(tmp_path / "run")
+    made = called(run, OUT=str(tmp_path / "out"), LM_EVAL=str(harness))
+    assert made.returncode == 0, made.stderr
+    assert {"config.json", "model.safetensors"} <= set(made.stdout.split())
+    # Nobody knows of which checkpoint it is: another one's model is not evaluated under this one's name.
+    again = called(run, OUT=str(tmp_path / "out"), LM_EVAL=str(harness))
+    assert again.returncode == 1
+    assert "is not empty: choose another folder" in again.stderr
+
+
+def test_a_missing_harness_is_one_line_with_the_way_to_get_it(tmp_path):
+    run = called("model", LM_EVAL=str(tmp_path / "nowhere"), OUT=str(tmp_path / "out"))
+    assert run.returncode == 1
+    [line] = run.stderr.splitlines()
+    assert "is no command here: pip install 'lm_eval[vllm,ifeval]'" in line
+    run = called("model", TEACHER="1")
+    assert run.returncode == 1
+    assert "TEACHER=1 needs a checkpoint" in run.stderr

@@ -1,0 +1,150 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m verl_sdpo.evaluate MODEL --data FILE --output DIR`; docs/evaluate.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verl_sdpo.evaluate.fault import EvaluateError
+from verl_sdpo.evaluate.options import parse
+from verl_sdpo.evaluate.write import RESULTS, table_text, write_files
+
+if TYPE_CHECKING:
+    from verl_sdpo.evaluate.attempt import Attempt
+    from verl_sdpo.evaluate.judge import Scorer
+    from verl_sdpo.evaluate.model import Source
+
+EXIT_NO_VERDICT = 1
+EXIT_FAULT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0, 1 where no response has a verdict, or 2 where an option, or what it names, does not work."""
+    try:
+        options = parse(arguments)
+        return _evaluate(options)
+    except EvaluateError as error:
+        print(f"evaluate error: {error}", file=sys.stderr)
+        return EXIT_FAULT
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    """Whatever can be wrong is looked at before the engine is loaded, what is cheap to look at first."""
+    from verl_sdpo.evaluate.generate import Engine, Sampling, generate, prepare_device
+    from verl_sdpo.evaluate.judge import check_rows
+    from verl_sdpo.evaluate.model import find, loadable, tokenizer_path
+    from verl_sdpo.evaluate.questions import Prompts, checked_length, read
+
+    prepare_device(options.device, options.tensor_parallel_size)
+    questions = read(options.data, options.limit)
+    source = find(options.model, options.teacher)
+    scorer = _scorer(options, source)
+    check_rows(scorer, questions)
+    arguments = dict(source.setting("data.apply_chat_template_kwargs") or {}) | dict(options.apply_chat_template_kwargs)
+    template = source.setting("actor_rollout_ref.model.custom_chat_template")
+    prompts = Prompts(tokenizer_path(source), template, arguments)
+    token_ids = prompts.token_ids(questions)
+    length = checked_length(token_ids, options.max_response_length, prompts.num_positions)
+    sampling = Sampling(options.n, options.temperature, options.top_p, options.max_response_length, options.seed)
+    with _folder_beside(options.output) as folder:
+        model = loadable(source, Path(folder))
+        engine = Engine(model, options.device, length, options.tensor_parallel_size, options.gpu_memory_utilization)
+        responses = generate(engine, token_ids, sampling)
+    attempts = attempts_of(questions, responses, prompts.text, scorer, options.reward_timeout)
+    about = {
+        "model": source.describe(),
+        "sampling": asdict(sampling) | {"greedy": options.greedy, "apply_chat_template_kwargs": arguments},
+        "reward": {"function": f"{scorer.path}::{scorer.name}", "options": dict(scorer.options)},
+        "data": {"files": options.data, "limit": options.limit},
+    }
+    return _report(options, about, attempts, scorer)
+
+
+def _scorer(options: argparse.Namespace, source: Source) -> Scorer:
+    """The function of the options, else of the checkpoint's run, else this package's."""
+    from verl_sdpo.evaluate.judge import load_scorer
+
+    section = source.setting("reward.custom_reward_function") or {}
+    if source.choice is None:
+        section = {"path": "pkg://verl_sdpo.rewards"}
+    if options.reward is not None:
+        section = {"path": options.reward}
+    if section.get("path") is None:
+        raise EvaluateError(
+            f"--reward is not given, and the run of MODEL={source.name} named no reward function: name one, such as "
+            "pkg://verl_sdpo.rewards"
+        )
+    name = options.reward_name or section.get("name") or "compute_score"
+    given = options.reward_kwargs
+    return load_scorer(section["path"], name, section.get("reward_kwargs") or {} if given is None else dict(given))
+
+
+def _folder_beside(output: Path) -> tempfile.TemporaryDirectory[str]:
+    """For a checkpoint's model, where there has to be room for the results anyway."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=output, prefix=".model.")
+    except OSError as error:
+        raise EvaluateError(
+            f"--output={output} cannot be written to ({error.strerror}): name another folder"
+        ) from error
+
+
+def attempts_of(questions: Any, responses: Any, text: Any, scorer: Scorer, seconds: float) -> list[Attempt]:
+    """Responses with their verdicts, a question's after one another.
+
+    Args:
+        questions: `Question`, as many as `responses`, which has a list of `Response` for each.
+        text: of token ids.
+        seconds: for a verdict.
+    """
+    from verl_sdpo.evaluate.attempt import Attempt
+    from verl_sdpo.evaluate.judge import judge
+
+    spoken = [
+        (question, number, response, text(response.token_ids))
+        for question, group in zip(questions, responses, strict=True)
+        for number, response in enumerate(group)
+    ]
+    verdicts = judge(scorer, [(question, said, each.is_truncated) for question, _, each, said in spoken], seconds)
+    return [
+        Attempt(
+            question=question.number,
+            attempt=number,
+            file=question.file,
+            row=question.row,
+            data_source=question.data_source,
+            response=said,
+            num_tokens=len(response.token_ids),
+            truncated=response.is_truncated,
+            **asdict(verdict),
+        )
+        for (question, number, response, said), verdict in zip(spoken, verdicts, strict=True)
+    ]
+
+
+def _report(options: argparse.Namespace, about: dict[str, Any], attempts: list[Attempt], scorer: Scorer) -> int:
+    from verl_sdpo.evaluate.measure import Asked, measure
+
+    readable = {source for source in {each.data_source for each in attempts} if scorer.answer_reader(source)}
+    voting = readable | {each.data_source for each in attempts if each.answer is not None}
+    measured = measure(attempts, Asked(options.n, options.k, options.level, options.seed, frozenset(voting)))
+    write_files(options.output, about | {"level": options.level, "data_sources": measured}, attempts)
+    print(table_text(measured))
+    print(f"\n{100 * options.level:g}% intervals over questions; written: {options.output / RESULTS}")
+    if all(attempt.no_verdict is not None for attempt in attempts):
+        told = next(attempt.feedback or attempt.no_verdict for attempt in attempts)
+        print(f"evaluate error: no response has a verdict; the first one: {told}", file=sys.stderr)
+        return EXIT_NO_VERDICT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
