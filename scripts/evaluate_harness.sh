@@ -44,7 +44,7 @@ is_checkpoint() {
 
 EXPORT=()
 if is_checkpoint; then
-    EXPORT=("$PYTHON" -m verl_sdpo.checkpoint export "$MODEL" --to "$OUT/model")
+    EXPORT=("$PYTHON" -m verl_sdpo.checkpoint export "$MODEL" --to "$OUT/model" --merge-adapter)
     if [[ "$TEACHER" == 1 ]]; then
         EXPORT+=(--teacher)
     fi

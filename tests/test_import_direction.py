@@ -40,8 +40,8 @@ OUTSIDE = {
     "sandbox": {"numpy", "verl"},
     "rewards": {"math_verify", "sympy"},
     "watch": set(),
-    # For exporting a model: verl's merger.
-    "checkpoint": {"torch", "verl"},
+    # For exporting a model: verl's merger, and peft's.
+    "checkpoint": {"peft", "torch", "transformers", "verl"},
     "rollout": {"ray", "verl"},
     "config": {"omegaconf"},
     "plugin": set(),

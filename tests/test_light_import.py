@@ -27,6 +27,10 @@ ALLOWED = {
     "verl_sdpo.config": ("torch",),
     "verl_sdpo.teacher": ("torch",),
     "verl_sdpo.config.checks": ("torch", "omegaconf"),
+    # verl looks for a device as it is imported: `generate.prepare_device` has to come first.
+    "verl_sdpo.evaluate.generate": ("torch", "omegaconf"),
+    "verl_sdpo.evaluate.judge": ("torch", "omegaconf"),
+    "verl_sdpo.evaluate.model": ("torch", "omegaconf"),
     "verl_sdpo.main_sdpo": ("torch", "omegaconf", "hydra"),
 }
 CODE = """

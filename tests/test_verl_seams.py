@@ -510,6 +510,28 @@ CODE = [
     ("trainer/ppo/padding_utils.py", 'template_sample["uid"] = pad_uid', "and this, with each sample's own key"),
     ("trainer/ppo/padding_utils.py", "source_idx = 0", "why verdicts leaves samples out afterwards"),
     (TRAINER, 'data.non_tensor_batch["uid"] = np.array(', "groups are made by the field that leave_out changes"),
+    (
+        "experimental/reward_loop/reward_manager/naive.py",
+        "self.tokenizer.decode(valid_response_ids, skip_special_tokens=True)",
+        "evaluate/questions reads responses so",
+    ),
+    (
+        "experimental/reward_loop/reward_manager/naive.py",
+        'extra_info["num_turns"] = num_turns',
+        "evaluate/judge adds the same",
+    ),
+    (
+        "experimental/reward_loop/reward_manager/naive.py",
+        'extra_info["rollout_reward_scores"] = rollout_reward_scores',
+        "and this",
+    ),
+    (
+        "experimental/reward_loop/reward_manager/naive.py",
+        'reward_extra_info["acc"] = score',
+        "evaluate/judge takes a bare score so",
+    ),
+    ("experimental/agent_loop/single_turn_agent_loop.py", "num_turns=2,", "evaluate/judge says so too"),
+    ("trainer/ppo/metric_utils.py", "maj_val = vote2vals[maj_vote][0]", "docs/evaluate.md says how maj@k differs"),
     (AGENT_LOOP, 'self.data_config.get("apply_chat_template_kwargs", {})', "prompt_renderer takes the same"),
     (AGENT_LOOP, 'getattr(self.model_config.hf_config, "model_type", None)', "prompt_renderer takes the same"),
     (TOOL_LOOP, '@register("tool_agent")', "the agent loop whose tools prompt_renderer shows"),

@@ -10,8 +10,10 @@ from statistics import fmean
 import pyarrow.parquet as pq
 import pytest
 
+from data_preprocess.writer import write_parquet
 from recipe.tiny_model import build_tokenizer
 from tests.evaluate.tiny_world import REWARD, FakeEngine, write_data, write_model, write_run
+from tests.evaluate.tiny_world import rows as rows_of_data
 from verl_sdpo.evaluate import generate
 from verl_sdpo.evaluate.__main__ import main
 
@@ -105,6 +107,9 @@ def test_the_results_agree_with_a_recount_of_the_responses(tmp_path, model, engi
         "greedy": False,
         "apply_chat_template_kwargs": {},
     }
+    mark = write_parquet(rows_of_data(), tmp_path / "same.parquet").fingerprint
+    assert results["data"]["files"] == {str(tmp_path / "data.parquet"): mark}
+    assert results["versions"]["verl"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["responses.parquet", "results.json"]
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verdicts as training has them, many at a time; a response without one is never a zero."""
 
+import json
 import math
 import threading
 import time
@@ -83,11 +84,13 @@ def test_the_reward_sees_what_it_sees_in_training_and_a_copy_of_the_row():
         (None, "error", "no score"),
         ({"acc": 1.0}, "error", "no score"),
         (KeyError("truth"), "error", "the reward raised KeyError: 'truth'"),
+        (StopIteration("none left"), "error", "StopIteration"),
+        (SystemExit(3), "error", "SystemExit: 3"),
     ],
 )
 def test_what_is_no_verdict_has_neither_score_nor_vote(returned, no_verdict, said):
     def function(**arguments):
-        if isinstance(returned, Exception):
+        if isinstance(returned, BaseException):
             raise returned
         return returned
 
@@ -187,3 +190,21 @@ def test_a_machine_that_cannot_run_programs_is_refused(monkeypatch):
     scorer = Scorer(OURS, "compute_score", compute_score, {"sandbox": {"num_slots": 1}})
     with pytest.raises(EvaluateError, match="cannot be scored on this machine: no isolation here"):
         check_rows(scorer, [question()])
+
+
+def test_programs_are_run_in_the_sandbox_side_by_side():
+    test = {"input": "1 2", "output": "3", "is_public": True}
+    truth = {"version": 1, "kind": "stdin", "tests": [test], "function": None, "setup": "", "time_limit": 2}
+    asked = question("code/e", json.dumps(truth | {"memory_limit": None, "checker": None}))
+    scorer = load_scorer(OURS, "compute_score", {"sandbox": {"num_slots": 2}})
+    check_rows(scorer, [asked])
+    program = "```python\na, b = map(int, input().split())\nprint(a {} b)\n```"
+    made = judge(
+        scorer, [(asked, program.format(sign), False) for sign in "+-+*"] + [(asked, "no program", False)], 60.0
+    )
+    assert [v.no_verdict for v in made] == [None] * 5
+    assert [v.acc for v in made] == [1.0, 0.0, 1.0, 0.0, 0.0]
+    assert "Expected" in made[1].feedback
+    # Programs compare no answers.
+    assert scorer.answer_reader("code/e") is None
+    assert {v.answer for v in made} == {None}

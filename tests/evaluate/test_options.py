@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: the paper's validation by default, and one line for a value that makes no sense."""
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from verl_sdpo.evaluate.fault import EvaluateError
-from verl_sdpo.evaluate.options import parse, powers_of_two
+from verl_sdpo.evaluate.options import parse, parser, powers_of_two
+
+PAGE = Path(__file__).parents[2] / "docs" / "evaluate.md"
 
 
 def parsed(tmp_path, *arguments):
@@ -30,9 +35,18 @@ def test_pass_at_k_is_of_powers_of_two_and_of_all(n, ks):
 
 
 def test_settings_are_words_of_json_or_python(tmp_path):
-    given = ["enable_thinking=False", "date=1 May", "depth=3", "tools=[1]", "x=null", "y=true", "z=a=b"]
+    given = ["enable_thinking=False", "date=1 May", "depth=3", "tools=[1]", "x=null", "y=true", "z=a=b", "w=NaN"]
     options = parsed(tmp_path, "--apply-chat-template-kwargs", *given)
-    expected = {"enable_thinking": False, "date": "1 May", "depth": 3, "tools": [1], "x": None, "y": True, "z": "a=b"}
+    expected = {
+        "enable_thinking": False,
+        "date": "1 May",
+        "depth": 3,
+        "tools": [1],
+        "x": None,
+        "y": True,
+        "z": "a=b",
+        "w": "NaN",
+    }
     assert dict(options.apply_chat_template_kwargs) == expected
 
 
@@ -69,3 +83,14 @@ def test_results_are_not_written_over(tmp_path):
     (tmp_path / "out" / "results.json").touch()
     with pytest.raises(EvaluateError, match="--output=.*has results.json of an earlier evaluation: set it to another"):
         parsed(tmp_path)
+
+
+def test_every_command_of_the_page_is_one_and_every_option_is_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = PAGE.read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if line.startswith("python -m verl_sdpo.evaluate ")]
+    assert len(commands) > 3
+    for command in commands:
+        parse(shlex.split(command)[3:])
+    options = {flag for action in parser()._actions for flag in action.option_strings} - {"-h", "--help"}
+    assert {option for option in options if f"`{option}" not in text} == set()

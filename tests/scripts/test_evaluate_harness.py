@@ -69,8 +69,8 @@ def test_a_checkpoint_is_exported_first(tmp_path, teacher, more):
     for given in (tmp_path / "run", tmp_path / "run" / "global_step_4"):
         export, command = dry(given, OUT=str(tmp_path / "out"), TEACHER=teacher)
         model = str(tmp_path / "out" / "model")
-        expected = [sys.executable, "-m", "verl_sdpo.checkpoint", "export", str(given), "--to", model, *more]
-        assert export == expected
+        expected = [sys.executable, "-m", "verl_sdpo.checkpoint", "export", str(given), "--to", model]
+        assert export == [*expected, "--merge-adapter", *more]
         assert any(word.startswith(f"pretrained={model},") for word in command)
     assert not (tmp_path / "out").exists(), "a dry run must not write"
 

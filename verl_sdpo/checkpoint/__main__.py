@@ -58,6 +58,10 @@ def _export(options: argparse.Namespace) -> int:
     from verl_sdpo.checkpoint.export import export
 
     target = export(options.folder, options.to, teacher=options.teacher)
+    if options.merge_adapter:
+        from verl_sdpo.checkpoint.adapter import merge_adapter
+
+        merge_adapter(target)
     print(f"written: {target}")
     return 0
 
@@ -91,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         help_text = "where to; not there yet, or empty"
         subs[name].add_argument("--to", type=Path, required=True, metavar="FOLDER", help=help_text)
     subs["export"].add_argument("--teacher", action="store_true", help="the teacher instead of the student")
+    subs["export"].add_argument("--merge-adapter", action="store_true", help="put a LoRA adapter into the weights")
     subs["reshard"].add_argument("--ranks", type=int, required=True, metavar="N", help="of the run that is to go on")
     return parser
 

@@ -7,19 +7,22 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verl_sdpo.checkpoint.manifest import versions
 from verl_sdpo.evaluate.fault import EvaluateError
 from verl_sdpo.evaluate.options import parse
 from verl_sdpo.evaluate.write import RESULTS, table_text, write_files
 
 if TYPE_CHECKING:
     from verl_sdpo.evaluate.attempt import Attempt
+    from verl_sdpo.evaluate.generate import Response
     from verl_sdpo.evaluate.judge import Scorer
     from verl_sdpo.evaluate.model import Source
+    from verl_sdpo.evaluate.questions import Question
 
 EXIT_NO_VERDICT = 1
 EXIT_FAULT = 2
@@ -28,8 +31,7 @@ EXIT_FAULT = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, 1 where no response has a verdict, or 2 where an option, or what it names, does not work."""
     try:
-        options = parse(arguments)
-        return _evaluate(options)
+        return _evaluate(parse(arguments))
     except EvaluateError as error:
         print(f"evaluate error: {error}", file=sys.stderr)
         return EXIT_FAULT
@@ -40,7 +42,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from verl_sdpo.evaluate.generate import Engine, Sampling, generate, prepare_device
     from verl_sdpo.evaluate.judge import check_rows
     from verl_sdpo.evaluate.model import find, loadable, tokenizer_path
-    from verl_sdpo.evaluate.questions import Prompts, checked_length, read
+    from verl_sdpo.evaluate.questions import Prompts, checked_length, fingerprint, read
 
     prepare_device(options.device, options.tensor_parallel_size)
     questions = read(options.data, options.limit)
@@ -62,7 +64,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         "model": source.describe(),
         "sampling": asdict(sampling) | {"greedy": options.greedy, "apply_chat_template_kwargs": arguments},
         "reward": {"function": f"{scorer.path}::{scorer.name}", "options": dict(scorer.options)},
-        "data": {"files": options.data, "limit": options.limit},
+        "data": {"files": {file: fingerprint(file) for file in options.data}, "limit": options.limit},
+        "versions": versions(),
     }
     return _report(options, about, attempts, scorer)
 
@@ -97,11 +100,17 @@ def _folder_beside(output: Path) -> tempfile.TemporaryDirectory[str]:
         ) from error
 
 
-def attempts_of(questions: Any, responses: Any, text: Any, scorer: Scorer, seconds: float) -> list[Attempt]:
+def attempts_of(
+    questions: Sequence[Question],
+    responses: Sequence[Sequence[Response]],
+    text: Callable[[Sequence[int]], str],
+    scorer: Scorer,
+    seconds: float,
+) -> list[Attempt]:
     """Responses with their verdicts, a question's after one another.
 
     Args:
-        questions: `Question`, as many as `responses`, which has a list of `Response` for each.
+        responses: for each question its own.
         text: of token ids.
         seconds: for a verdict.
     """
@@ -136,7 +145,10 @@ def _report(options: argparse.Namespace, about: dict[str, Any], attempts: list[A
     readable = {source for source in {each.data_source for each in attempts} if scorer.answer_reader(source)}
     voting = readable | {each.data_source for each in attempts if each.answer is not None}
     measured = measure(attempts, Asked(options.n, options.k, options.level, options.seed, frozenset(voting)))
-    write_files(options.output, about | {"level": options.level, "data_sources": measured}, attempts)
+    try:
+        write_files(options.output, about | {"level": options.level, "data_sources": measured}, attempts)
+    except OSError as error:
+        raise EvaluateError(f"--output={options.output} cannot be written to ({error.strerror}): make room") from error
     print(table_text(measured))
     print(f"\n{100 * options.level:g}% intervals over questions; written: {options.output / RESULTS}")
     if all(attempt.no_verdict is not None for attempt in attempts):

@@ -9,6 +9,7 @@ answer, in time and with a finite number, has none, nor has one that the reward 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import threading
@@ -180,19 +181,26 @@ async def _call(scorer: Scorer, text: str, arguments: dict[str, Any]) -> Any:
     if inspect.iscoroutinefunction(scorer.function):
         return await call()
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
+    future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
 
-    def settle(method: str, value: Any) -> None:
+    def settle(settled: tuple[Any, BaseException | None]) -> None:
         if not future.done():
-            getattr(future, method)(value)
+            future.set_result(settled)
 
     def run() -> None:
         try:
-            settled = ("set_result", call())
-        except Exception as error:
-            settled = ("set_exception", error)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, *settled)
+            settled = (call(), None)
+        except BaseException as error:
+            # A program may also be ended from there, or an iteration: that is the reward's affair.
+            settled = (None, error)
+        # Nobody waits any more once it has taken too long.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, settled)
 
     threading.Thread(target=run, daemon=True, name="evaluate-reward").start()
-    return await future
+    returned, error = await future
+    if isinstance(error, Exception):
+        raise error
+    if error is not None:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    return returned

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from verl_sdpo.checkpoint.adapter import merge_adapter
 from verl_sdpo.checkpoint.export import chosen, export_chosen
 from verl_sdpo.checkpoint.manifest import CheckpointError
 from verl_sdpo.checkpoint.store import Choice
@@ -94,7 +95,7 @@ def tokenizer_path(source: Source) -> str:
 
 
 def loadable(source: Source, scratch: Path) -> str:
-    """What the engine loads; a checkpoint's shards are put together in `scratch`, by verl's merger.
+    """What the engine loads; a checkpoint's shards are put together in `scratch`, a LoRA adapter and its base too.
 
     Raises:
         EvaluateError: the checkpoint has no such model.
@@ -102,6 +103,8 @@ def loadable(source: Source, scratch: Path) -> str:
     if source.choice is None:
         return tokenizer_path(source)
     try:
-        return str(export_chosen(source.choice, scratch / "model", source.is_teacher))
+        folder = export_chosen(source.choice, scratch / "model", source.is_teacher)
+        merge_adapter(folder)
+        return str(folder)
     except (CheckpointError, OSError) as error:
         raise EvaluateError(f"MODEL={source.name} cannot be evaluated: {one_line(error)}") from error

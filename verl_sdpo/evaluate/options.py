@@ -87,9 +87,13 @@ def _setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{text!r} must be name=value")
     words = {"True": True, "False": False, "None": None}
     try:
-        return name, words[value] if value in words else json.loads(value)
+        return name, words[value] if value in words else json.loads(value, parse_constant=_no_constant)
     except ValueError:
         return name, value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -72,6 +72,12 @@ def _question(number: int, file: str, row: int, values: Mapping[str, Any]) -> Qu
     return Question(number, file, row, values["data_source"], values["prompt"], model["ground_truth"], extra_info)
 
 
+def fingerprint(file: str) -> str | None:
+    """The digest of the rows that data_preprocess has left in the file; None where another program wrote it."""
+    found = (pq.read_metadata(file).metadata or {}).get(b"verl_sdpo.fingerprint")
+    return None if found is None else found.decode()
+
+
 class Prompts:
     """The tokenizer and chat template of a model.
 
