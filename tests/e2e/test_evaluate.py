@@ -13,7 +13,8 @@ import pytest
 from tests.evaluate.tiny_world import REWARD, write_data, write_run
 from verl_sdpo.checkpoint.export import export
 
-pytestmark = pytest.mark.e2e
+# Three starts of the engine: 100 s of processor time, which on a machine that others use may take long.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 NUM_QUESTIONS, LENGTH = 6, 16
 # One process: what is imported once need not be imported again. The guard is for the engine's own processes.
@@ -45,7 +46,7 @@ def evaluated(tmp_path_factory):
     (root / "program.py").write_text(PROGRAM)
     with (root / "log").open("w") as log:
         status = subprocess.run(
-            [sys.executable, str(root / "program.py"), str(root / "calls.json")], stdout=log, stderr=log, timeout=800
+            [sys.executable, str(root / "program.py"), str(root / "calls.json")], stdout=log, stderr=log, timeout=1700
         ).returncode
     assert status == 0, (root / "log").read_text()[-4000:]
     return {
