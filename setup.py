@@ -19,6 +19,7 @@ setup(
     packages=find_packages(include=["verl_sdpo*", "data_preprocess*", "recipe*"]),
     package_data={
         "verl_sdpo.config": ["*.yaml"],
+        "verl_sdpo.reports": ["*.yaml"],
         "data_preprocess": ["*.txt"],
         "recipe": ["**/*.yaml", "**/*.sh"],
     },

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "verl_sdpo"
 MAY_IMPORT = {
     "algorithm": set(),
     "statistics": set(),
+    "reports": {"statistics"},
     "sandbox": set(),
     "rewards": {"sandbox"},
     "platforms": set(),
@@ -35,6 +36,7 @@ MAY_IMPORT = {
 OUTSIDE = {
     "algorithm": {"torch", "triton"},
     "statistics": {"numpy"},
+    "reports": {"matplotlib", "numpy", "omegaconf", "tensorboard", "yaml"},
     "teacher": {"torch"},
     # verl: one file's client of a server, see below.
     "sandbox": {"numpy", "verl"},

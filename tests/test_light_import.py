@@ -18,6 +18,7 @@ ALLOWED = {
     "verl_sdpo.checkpoint.export": (),
     "verl_sdpo.rewards": (),
     "verl_sdpo.evaluate.__main__": (),
+    "verl_sdpo.reports.__main__": (),
     "verl_sdpo.statistics.attempts": (),
     "verl_sdpo.statistics.bootstrap": (),
     "data_preprocess.generic": (),

@@ -1,0 +1,208 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command, from folders to files; and what the figures show, read from their axes."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib import image, pyplot
+
+from tests.reports.run_folders import RECORDED, steps, write_run
+from verl_sdpo.reports import __main__, bar_figures, curve_figures, discovery_figures
+from verl_sdpo.reports.figures import panels, styles
+from verl_sdpo.reports.history import combine
+from verl_sdpo.reports.identity import Identity
+from verl_sdpo.reports.measures import Options
+from verl_sdpo.reports.paper import paper_tables, question_sets
+from verl_sdpo.reports.runs import Run, find_runs
+from verl_sdpo.reports.tables import fill
+from verl_sdpo.statistics.bootstrap import interval
+
+
+def report(capsys, *arguments):
+    """Exit status, standard output, standard error."""
+    status = __main__.main(list(map(str, arguments)))
+    return status, *capsys.readouterr()
+
+
+def written(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    folder = tmp_path / "runs"
+    for method, best in (("sdpo", 0.8), ("grpo", 0.7)):
+        for seed in (0, 1):
+            records = steps([0.4, *np.linspace(0.5, best, 10)], **{"response_length/mean": 1000 * best})
+            for step, data in records[1:]:
+                data["budget/generations"] = 256 * step
+            write_run(folder / method / f"seed{seed}", records, state="finished", method=method, seed=seed)
+    return folder
+
+
+def test_the_recorded_quickstart_gives_the_table_that_its_log_says(tmp_path, capsys):
+    status, out, err = report(capsys, RECORDED, "--output", tmp_path)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1].split() == "quickstart quickstart/passphrase base_model 1 0 0 0 1 0".split()
+    [row] = [line for line in (tmp_path / "index.md").read_text().splitlines() if line.startswith("| quickstart |")]
+    # Accuracies at steps 10, 20, ..., 60: as the log has them.
+    log = [json.loads(line)["data"] for line in (RECORDED / "metrics.jsonl").open()]
+    curve = [100 * data[name] for data in log for name in data if name.endswith("passphrase/acc/mean@4")]
+    assert (len(curve), curve[0], max(curve), curve[-1]) == (7, 0.0, 99.21875, 99.21875)
+    mean = sum(curve[1:]) / 6
+    hours = sum(data.get("timing_s/step", 0) for data in log) / 3600
+    expected = ["sdpo", "1", "4", "0.0", "99.2", "99.2", f"{mean:.1f}", "60", "7,680", f"{hours:.2f}", "4.0"]
+    assert [text.strip() for text in row.strip("|").split("|")][3:] == expected
+    assert "Without any run: Table 3, Table 7" in (tmp_path / "index.md").read_text()
+
+
+def test_the_same_runs_give_the_same_bytes_wherever_the_report_goes(runs, tmp_path, capsys):
+    for name in ("a", "b"):
+        assert report(capsys, runs, "--output", tmp_path / name)[0] == 0
+    first, second = written(tmp_path / "a"), written(tmp_path / "b")
+    assert first == second
+    kinds = {name.rpartition(".")[2] for name in first}
+    assert kinds == {"md", "csv", "png", "svg"}
+    index = first["index.md"].decode()
+    for name in first:
+        assert name == "index.md" or name in index, name
+
+
+def test_every_picture_shows_something(runs, tmp_path, capsys):
+    report(capsys, runs, "--output", tmp_path / "out")
+    pictures = sorted((tmp_path / "out/figures").glob("*.png"))
+    assert [path.stem for path in pictures] == ["accuracy_science_qa_qwen3-8b", "response_length_science_qa_qwen3-8b"]
+    for path in pictures:
+        pixels = image.imread(path)[..., :3]
+        # Blue and orange lines, on white.
+        for color in ((0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)):
+            assert (np.abs(pixels - np.array(color) / 255).max(axis=-1) < 0.02).sum() > 50
+        assert (pixels.min(axis=-1) > 0.99).mean() > 0.5
+
+
+def test_tables_alone_need_no_figures(runs, tmp_path, capsys):
+    report(capsys, runs, "--output", tmp_path / "out", "--no-figures")
+    assert not (tmp_path / "out/figures").exists()
+    assert "# Figures" not in (tmp_path / "out/index.md").read_text()
+
+
+def test_smoke_runs_are_reported_apart(runs, tmp_path, capsys):
+    write_run(tmp_path / "runs/smoke", steps([0.1, 0.2]), seed=5, smoke=True)
+    status, out, _ = report(capsys, runs, "--output", tmp_path / "out", "--no-figures")
+    assert (status, "left out: 1 smoke runs, which --smoke shows" in out) == (0, True)
+    assert ",5,0,val-core" not in (tmp_path / "out/metrics.csv").read_text()
+    status, out, _ = report(capsys, runs, "--output", tmp_path / "smoke", "--no-figures", "--smoke")
+    assert (status, "left out: 4 not made with SMOKE=1" in out) == (0, True)
+    assert ",5,0,val-core" in (tmp_path / "smoke/metrics.csv").read_text()
+
+
+def test_a_refused_run_is_named_and_the_others_are_reported(runs, tmp_path, capsys):
+    (runs / "sdpo/seed1/run.json").unlink()
+    status, out, _ = report(capsys, runs, "--output", tmp_path / "out", "--no-figures")
+    assert status == 0
+    [line] = [line for line in out.splitlines() if line.startswith("left out: ")]
+    assert "sdpo/seed1: neither run.json nor" in line
+    assert line in (tmp_path / "out/index.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "is no folder: name run folders"),
+        (lambda folder: folder.mkdir(), "no run to report in"),
+        (lambda folder: [write_run(folder / name, steps([0.1])) for name in "ab"], "are both science_qa"),
+    ],
+)
+def test_what_cannot_be_reported_ends_with_one_line(tmp_path, capsys, make, message):
+    make(tmp_path / "runs")
+    status, _, err = report(capsys, tmp_path / "runs", "--output", tmp_path / "out")
+    assert (status, err.count("\n"), err.startswith("report error: "), message in err) == (1, 1, True, True)
+    assert not (tmp_path / "out").exists()
+
+
+# What is drawn
+
+
+def run_of(seed, records, variant="", results=None, generations=None):
+    who = Identity("science_qa", "chemistry", "qwen3-8b", "sdpo", variant, seed)
+    return Run(who, None, "finished", combine(records), generations, results)
+
+
+def test_a_line_is_the_mean_over_seeds_at_the_steps_that_all_have():
+    first = run_of(0, steps([0.2, 0.4, 0.6, 0.8], seconds=3600.0), generations=100)
+    second = run_of(1, steps([0.4, 0.8, 1.0], seconds=7200.0), generations=100)
+
+    def accuracy(run):
+        return curve_figures.accuracy_curve(run)
+
+    points = curve_figures.line([first, second], curve_figures.X_AXES["generations"], accuracy)
+    # Sample deviation of two values a, b is |a - b| / sqrt(2), the standard error half of |a - b|.
+    assert points == [
+        pytest.approx((0, 30, 10)),
+        pytest.approx((100, 60, 20)),
+        pytest.approx((200, 80, 20)),
+    ]
+    hours = curve_figures.line([first, second], curve_figures.X_AXES["hours of training"], accuracy)
+    assert [x for x, _, _ in hours] == pytest.approx([0, 1.5, 3])
+
+
+def test_a_run_without_the_axis_is_in_no_line():
+    without = run_of(0, steps([0.2, 0.4]))
+    assert curve_figures.line([without], curve_figures.X_AXES["generations"], curve_figures.accuracy_curve) == []
+    figure, axes = panels(1, 1)
+    drawn = curve_figures.draw(
+        axes[0, 0], {"sdpo": [without]}, curve_figures.X_AXES["generations"], curve_figures.accuracy_curve
+    )
+    assert (drawn, axes[0, 0].lines[:]) == (False, [])
+    pyplot.close(figure)
+
+
+def test_a_method_has_its_colour_whatever_else_is_drawn():
+    assert styles(["grpo", "sdpo"])["sdpo"] == styles(["sdpo", "sdpo_teacher_live"])["sdpo"] == styles(["SDPO"])["SDPO"]
+    many = styles([f"variant{number}" for number in range(6)] + ["sdpo"])
+    assert len({style["color"] for style in many.values()}) == 7
+
+
+def test_missing_bars_are_words_and_not_bars(tmp_path):
+    told = {"experiment": "livecodebench", "task": "v6", "variant": "teacher_live"}
+    write_run(tmp_path / "0", steps([0.2, 0.4]), **told)
+    [table] = [table for table in paper_tables() if table.name == "table4"]
+    made = fill(table, find_runs([tmp_path])[0], Options(questions=question_sets()))
+    shown = []
+    saved = bar_figures.save
+    bar_figures.save = lambda figure, folder, name: shown.append(figure)
+    try:
+        bar_figures.bar_figure(made, tmp_path)
+    finally:
+        bar_figures.save = saved
+    panel = shown[0].axes[0]
+    assert [bar.get_height() for bar in panel.patches] == pytest.approx([40])
+    assert [text.get_text() for text in panel.texts] == ["missing"] * 3
+    assert panel.get_ylim()[0] == 0
+    pyplot.close(shown[0])
+
+
+def results_of(*firsts, budget=10):
+    questions = {
+        str(number): {"first_success": first, "generations": first or budget} for number, first in enumerate(firsts)
+    }
+    return {"method": "sdpo", "seed": 0, "budget": budget, "questions": questions}
+
+
+def test_the_discovery_curve_and_its_band_are_those_of_the_seeds():
+    runs = [run_of(0, (), results=results_of(2, None)), run_of(1, (), results=results_of(2, 5))]
+    curve, low, high = discovery_figures.curve_and_band(runs, frozenset("01"))
+    # One question of two at 2 for both seeds; the second one at 5 for one seed.
+    assert curve.tolist() == [0, 50, 50, 50, 75, 75, 75, 75, 75, 75]
+    assert (low[:4].tolist(), high[:4].tolist()) == ([0, 50, 50, 50], [0, 50, 50, 50])
+    assert (low[9], high[9]) == interval(np.array([50.0, 100.0]), level=0.9, resamples=2000) == (50, 100)
+
+
+def test_discovery_is_drawn_of_the_questions_that_all_methods_tried(tmp_path):
+    for method, firsts in (("sdpo", (1, 2, 3)), ("best_of_k", (5, None))):
+        write_run(tmp_path / method, results=results_of(*firsts), experiment="test_time", task="lcb", method=method)
+    names = discovery_figures.discovery_figures(find_runs([tmp_path])[0], paper_tables(), tmp_path / "figures")
+    assert names == ["discovery_lcb_qwen3-8b"]
+    assert "2 questions" in (tmp_path / "figures/discovery_lcb_qwen3-8b.svg").read_text()

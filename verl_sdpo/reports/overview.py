@@ -1,0 +1,120 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What was found, for the console; and a table of all training runs, the paper's or not, one row a group of seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from verl_sdpo.reports.curves import (
+    NotThereError,
+    accuracy_curve,
+    accuracy_metric,
+    generations_by_step,
+    last_step,
+    num_answers,
+    seconds_by_step,
+)
+from verl_sdpo.reports.measures import SECONDS_PER_HOUR, Options
+from verl_sdpo.reports.runs import Run
+from verl_sdpo.reports.tables import over_seeds
+
+COLUMNS = ("before", "best", "last", "mean", "steps", "generations", "hours", "response length")
+_DIGITS = {"steps": 0, "generations": 0, "hours": 2}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed only, and their numbers: (mean, standard error, runs) by column."""
+
+    label: tuple[str, str, str, str]
+    runs: tuple[Run, ...]
+    answers: tuple[int, ...]
+    numbers: dict[str, tuple[float, float, int]]
+
+
+def groups(runs: Sequence[Run], options: Options) -> list[Group]:
+    """All training runs by experiment, task, model and method with variant; what no run of a group has is left out."""
+
+    def key(run: Run) -> tuple[str, str, str, str]:
+        identity = run.identity
+        return identity.experiment, identity.task, identity.model, identity.label
+
+    training = sorted((run for run in runs if run.results is None), key=key)
+    return [_group(label, tuple(members), options) for label, members in groupby(training, key)]
+
+
+def digits(column: str) -> int:
+    return _DIGITS.get(column, 1)
+
+
+def found_lines(runs: Sequence[Run], refused: Sequence[str]) -> list[str]:
+    """A short table: how many runs of each state, by experiment, task and model; then what was refused or remarked."""
+    rows = [("experiment", "task", "model", "runs", "finished", "running", "failed", "unknown", "no log")]
+    for (experiment, task, model), members in groupby(
+        runs, lambda run: (run.identity.experiment, run.identity.task, run.identity.model)
+    ):
+        found = list(members)
+        states = [sum(run.state == state for run in found) for state in ("finished", "running", "failed", "unknown")]
+        unlogged = sum(not run.history and run.results is None for run in found)
+        rows.append((experiment, task, model, *map(str, (len(found), *states, unlogged))))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines += [f"left out: {line}" for line in refused]
+    return lines + [f"{run.identity}: {remark}" for run in runs for remark in run.remarks]
+
+
+def _group(label: tuple[str, str, str, str], runs: tuple[Run, ...], options: Options) -> Group:
+    numbers = {}
+    for column in COLUMNS:
+        values = [value for run in runs if (value := _value(_OF_RUN[column], run, options)) is not None]
+        if values:
+            numbers[column] = (*over_seeds(values), len(values))
+    answers = {_value(lambda run, o: num_answers(accuracy_metric(run, o.metric)), run, options) for run in runs}
+    return Group(label, runs, tuple(sorted(answers - {None})), numbers)
+
+
+def _value(function: Callable[[Run, Options], float], run: Run, options: Options) -> float | None:
+    try:
+        return function(run, options)
+    except NotThereError:
+        return None
+
+
+def _trained(run: Run, options: Options) -> list[float]:
+    values = [value for step, value in accuracy_curve(run, options.metric).items() if step > 0]
+    if not values:
+        raise NotThereError("not validated since training began")
+    return values
+
+
+def _before(run: Run, options: Options) -> float:
+    curve = accuracy_curve(run, options.metric)
+    if 0 not in curve:
+        raise NotThereError("not validated before training")
+    return curve[0]
+
+
+def _response_length(run: Run, options: Options) -> float:
+    lengths = run.history.get("response_length/mean")
+    if not lengths:
+        raise NotThereError("no response lengths")
+    return sum(lengths.values()) / len(lengths)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+_OF_RUN: dict[str, Callable[[Run, Options], float]] = {
+    "before": _before,
+    "best": lambda run, options: max(_trained(run, options)),
+    "last": lambda run, options: _trained(run, options)[-1],
+    "mean": lambda run, options: _mean(_trained(run, options)),
+    "steps": lambda run, options: last_step(run.history),
+    "generations": lambda run, options: max(generations_by_step(run).values()),
+    "hours": lambda run, options: max(seconds_by_step(run.history).values()) / SECONDS_PER_HOUR,
+    "response length": _response_length,
+}

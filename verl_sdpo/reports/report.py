@@ -1,0 +1,96 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""One report: index.md, the tables as Markdown and CSV, the figures as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from verl_sdpo.reports import overview, writing
+from verl_sdpo.reports.measures import Options
+from verl_sdpo.reports.paper import PaperTable, paper_tables
+from verl_sdpo.reports.runs import Run
+from verl_sdpo.reports.tables import FilledTable, fill, runs_of
+
+FIGURES = "figures"
+
+
+def write_report(runs: Sequence[Run], options: Options, output: Path, *, found: str = "", figures: bool = True) -> Path:
+    """Write all files into `output`; returns the index.
+
+    Args:
+        runs: in the order of their identities.
+        found: lines on what was found and left out.
+        figures: False: tables only.
+    """
+    filled = [fill(table, runs, options) for table in paper_tables()]
+    output.mkdir(parents=True, exist_ok=True)
+    groups = overview.groups(runs, options)
+    _write(output / "paper_tables.csv", writing.cells_csv(filled))
+    _write(output / "metrics.csv", writing.metrics_csv(runs))
+    for table in filled:
+        _write(output / f"{table.table.name}.md", writing.table_markdown(table))
+    names = _draw(runs, filled, options, output / FIGURES) if figures else []
+    index = output / "index.md"
+    _write(index, _index(filled, groups, names, found))
+    return index
+
+
+def _draw(runs: Sequence[Run], filled: Sequence[FilledTable], options: Options, folder: Path) -> list[str]:
+    """All figures that there are runs for; their names."""
+    from verl_sdpo.reports.bar_figures import bar_figure
+    from verl_sdpo.reports.curve_figures import family_figure, training_figures
+    from verl_sdpo.reports.discovery_figures import discovery_figures
+
+    tables = [each.table for each in filled]
+    names = training_figures(runs, tables, options, folder)
+    for each in filled:
+        # One row alone is nothing to compare; often it is the plain run, which is in several tables.
+        if each.num_rows_with_runs < 2:
+            continue
+        if "bars" in each.table.figures:
+            names.append(bar_figure(each, folder))
+        if "curves" in each.table.figures:
+            by_label = _family(each.table, runs)
+            name = family_figure(f"curves_{each.table.name}", by_label, options, folder, each.table.title)
+            names += [name] if name else []
+    return names + discovery_figures(runs, tables, folder)
+
+
+def _family(table: PaperTable, runs: Sequence[Run]) -> dict[str, list[Run]]:
+    by_label = {}
+    for row in table.rows:
+        found = runs_of(table, row, table.columns[0], runs)
+        if row.measure is None and found:
+            by_label[row.label] = next(iter(found.values()))
+    return by_label
+
+
+def _index(filled: Sequence[FilledTable], groups: Sequence[overview.Group], figures: Sequence[str], found: str) -> str:
+    parts = ["# Report\n"]
+    if found:
+        parts.append(f"## Runs\n\n```\n{found}\n```\n")
+    if groups:
+        parts.append(
+            "## All training runs\n\nMean and standard error over seeds; accuracies in percent. docs/reports.md says "
+            f"how each number is made.\n\n{writing.groups_markdown(groups)}"
+        )
+    parts.append(
+        "# The paper's tables\n\nOurs: mean ± standard error over runs (number of runs). "
+        f"{writing.NOTHING}: no number. † a run ended before the bound.\n"
+    )
+    parts += [writing.table_markdown(each) for each in filled if each.num_rows_with_runs]
+    without = [each.table.where for each in filled if not each.num_rows_with_runs]
+    if without:
+        parts.append(f"Without any run: {', '.join(without)}.\n")
+    if figures:
+        parts.append("# Figures\n")
+        parts += [f"![{name}]({FIGURES}/{name}.png)\n\n[SVG]({FIGURES}/{name}.svg)\n" for name in figures]
+    files = [f"{each.table.name}.md" for each in filled] + ["paper_tables.csv", "metrics.csv"]
+    parts.append(f"# Files\n\n{', '.join(f'[{name}]({name})' for name in files)}\n")
+    return "\n".join(parts)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
