@@ -15,7 +15,7 @@ from verl_sdpo.reports.identity import Identity
 from verl_sdpo.reports.measures import Options
 from verl_sdpo.reports.runs import Run, read_run
 
-OPTIONS = Options(questions={"two": frozenset({"a", "b"}), "absent": frozenset({"a", "z"})})
+OPTIONS = Options()
 
 
 def make_run(records=(), state="finished", results=None, folder=Path("nowhere"), **more):
@@ -116,33 +116,6 @@ def test_of_several_data_sources_one_has_to_be_chosen():
     with pytest.raises(NotThereError, match="validates a and b: choose with --metric"):
         measures.best(run, OPTIONS)
     assert measures.best(run, Options(metric="val-core/b/acc/mean@4")).value == pytest.approx(20)
-
-
-def questions(**firsts):
-    return {name: {"first_success": first, "generations": first or 100} for name, first in firsts.items()}
-
-
-def test_a_question_that_was_never_solved_counts_with_the_budget_and_is_not_discovered():
-    results = {"budget": 100, "questions": questions(a=10, b=None, c=40)}
-    run = make_run(results=results)
-    assert measures.mean_first_success(run, OPTIONS, "all").value == pytest.approx((10 + 100 + 40) / 3)
-    assert measures.mean_first_success(run, OPTIONS, "two").value == pytest.approx((10 + 100) / 2)
-    for generations, percent in ((9, 0), (10, 100 / 3), (39, 100 / 3), (40, 200 / 3), (100, 200 / 3)):
-        assert measures.discovery(run, OPTIONS, "all", generations).value == pytest.approx(percent)
-
-
-def test_a_test_time_run_without_all_questions_or_with_less_budget_has_no_number():
-    run = make_run(results={"budget": 100, "questions": questions(a=10, b=20)})
-    with pytest.raises(NotThereError, match="1 of 2 questions not there"):
-        measures.mean_first_success(run, OPTIONS, "absent")
-    with pytest.raises(NotThereError, match="budget of 100 generations"):
-        measures.discovery(run, OPTIONS, "two", 2750)
-    with pytest.raises(NotThereError, match=r"no results\.json"):
-        measures.discovery(make_run(), OPTIONS, "two", 10)
-    unfinished = make_run(state="running", results=run.results)
-    with pytest.raises(NotThereError, match="running after 2 questions"):
-        measures.mean_first_success(unfinished, OPTIONS, "all")
-    assert measures.mean_first_success(unfinished, OPTIONS, "two").value == 15
 
 
 def test_scores_of_benchmarks_come_from_the_newest_file_that_has_them(tmp_path):

@@ -14,7 +14,7 @@ from verl_sdpo.reports.figures import panels, styles
 from verl_sdpo.reports.history import combine
 from verl_sdpo.reports.identity import Identity
 from verl_sdpo.reports.measures import Options
-from verl_sdpo.reports.paper import paper_tables, question_sets
+from verl_sdpo.reports.paper import paper_tables
 from verl_sdpo.reports.runs import Run, find_runs
 from verl_sdpo.reports.tables import fill
 from verl_sdpo.statistics.bootstrap import interval
@@ -169,7 +169,7 @@ def test_missing_bars_are_words_and_not_bars(tmp_path):
     told = {"experiment": "livecodebench", "task": "v6", "variant": "teacher_live"}
     write_run(tmp_path / "0", steps([0.2, 0.4]), **told)
     [table] = [table for table in paper_tables() if table.name == "table4"]
-    made = fill(table, find_runs([tmp_path])[0], Options(questions=question_sets()))
+    made = fill(table, find_runs([tmp_path])[0], Options())
     shown = []
     saved = bar_figures.save
     bar_figures.save = lambda figure, folder, name: shown.append(figure)
@@ -193,16 +193,35 @@ def results_of(*firsts, budget=10):
 
 def test_the_discovery_curve_and_its_band_are_those_of_the_seeds():
     runs = [run_of(0, (), results=results_of(2, None)), run_of(1, (), results=results_of(2, 5))]
-    curve, low, high = discovery_figures.curve_and_band(runs, frozenset("01"))
+    curve, places, low, high = discovery_figures.curve_and_band(runs, frozenset("01"))
     # One question of two at 2 for both seeds; the second one at 5 for one seed.
     assert curve.tolist() == [0, 50, 50, 50, 75, 75, 75, 75, 75, 75]
+    assert places.tolist() == list(range(1, 11))
     assert (low[:4].tolist(), high[:4].tolist()) == ([0, 50, 50, 50], [0, 50, 50, 50])
     assert (low[9], high[9]) == interval(np.array([50.0, 100.0]), level=0.9, resamples=2000) == (50, 100)
 
 
-def test_discovery_is_drawn_of_the_questions_that_all_methods_tried(tmp_path):
+def test_the_band_s_level_is_the_paper_s():
+    firsts = (1, 1, 1, 2, 3, 4, 5, 7, None, None)
+    runs = [run_of(seed, (), results=results_of(first)) for seed, first in enumerate(firsts)]
+    curve, _, low, high = discovery_figures.curve_and_band(runs, frozenset("0"))
+    solved = np.array([100.0 * (first is not None and first <= 7) for first in firsts])
+    assert curve[6] == pytest.approx(80)
+    # Of ten seeds eight have solved it: percentiles 5 and 95 of the share of a binomial with 10 and 0.8.
+    assert (low[6], high[6]) == interval(solved, level=0.9, resamples=2000) == (60, 100)
+
+
+def test_discovery_is_drawn_of_the_questions_that_all_methods_tried(tmp_path, capsys):
     for method, firsts in (("sdpo", (1, 2, 3)), ("best_of_k", (5, None))):
-        write_run(tmp_path / method, results=results_of(*firsts), experiment="test_time", task="lcb", method=method)
-    names = discovery_figures.discovery_figures(find_runs([tmp_path])[0], paper_tables(), tmp_path / "figures")
-    assert names == ["discovery_lcb_qwen3-8b"]
-    assert "2 questions" in (tmp_path / "figures/discovery_lcb_qwen3-8b.svg").read_text()
+        write_run(
+            tmp_path / "runs" / method, results=results_of(*firsts), experiment="test_time", task="x", method=method
+        )
+    assert report(capsys, tmp_path / "runs", "--output", tmp_path / "out")[0] == 0
+    picture = "discovery_test_time_x_qwen3-8b"
+    assert "x, qwen3-8b: 2 questions" in (tmp_path / f"out/figures/{picture}.svg").read_text()
+    rows = [line for line in (tmp_path / "out/index.md").read_text().splitlines() if line.startswith("| test_time |")]
+    # (5 + 10) / 2, and (1 + 2 + 3) / 3.
+    assert [[text.strip() for text in row.split("|")[4:-1]] for row in rows] == [
+        ["best_of_k", "1", "2", "10", "7.5", "50.0"],
+        ["sdpo", "1", "3", "10", "2.0", "100.0"],
+    ]

@@ -11,11 +11,11 @@ import pytest
 from tests.reports.run_folders import steps, write_run
 from verl_sdpo.reports import writing
 from verl_sdpo.reports.measures import MEASURES, Options
-from verl_sdpo.reports.paper import paper_tables, question_sets
+from verl_sdpo.reports.paper import paper_tables
 from verl_sdpo.reports.runs import find_runs
 from verl_sdpo.reports.tables import fill
 
-OPTIONS = Options(questions=question_sets())
+OPTIONS = Options()
 
 
 def table(name):
@@ -158,20 +158,30 @@ def test_tables_4_and_6_are_of_the_ablations_and_the_plain_run(tmp_path):
 
 
 def test_section_5s_table_is_of_results_files(tmp_path):
-    hard = question_sets()["hard"]
-    for seed in (0, 1):
-        # Very hard questions are solved at generation 1,000 by one seed and never by the other.
-        firsts = {q: (None if seed else 1000) if q in question_sets()["very_hard"] else 100 for q in hard}
-        questions = {q: {"first_success": first, "generations": first or 2750} for q, first in firsts.items()}
-        results = {"method": "sdpo", "seed": seed, "budget": 2750, "questions": questions}
-        write_run(tmp_path / f"{seed}", results=results, experiment="test_time", task="lcb", seed=seed)
+    def write(method, task, seed, firsts, budget=2750, **more):
+        found = {
+            str(q): {"first_success": first, "generations": first or budget} | more for q, first in enumerate(firsts)
+        }
+        results = {"method": method, "seed": seed, "budget": budget, "questions": found}
+        told = {"experiment": "test_time", "task": task, "method": method, "seed": seed}
+        write_run(tmp_path / f"{method}{task}{seed}", results=results, **told)
+
+    # Of nine very hard questions one is solved by the first seed, none by the second.
+    write("sdpo", "very_hard", 0, [1000] + [None] * 8)
+    write("sdpo", "very_hard", 1, [None] * 9)
+    write("sdpo", "hard", 0, [100] * 18)
+    # After the paper's 2,750 generations.
+    write("best_of_k", "very_hard", 0, [2800] + [None] * 8, budget=2944)
     made = filled("test_time", tmp_path)
-    assert cell(made, "SDPO", "first success very hard").mean == (1000 + 2750) / 2
-    # Ten hard ones that are not very hard at 100.
-    assert cell(made, "SDPO", "first success hard").mean == pytest.approx((10 * 100 + 9 * 1875) / 19)
-    assert cell(made, "SDPO", "discovery@2750 very hard").mean == 50
-    assert cell(made, "SDPO", "discovery@2750 hard").mean == pytest.approx((100 + 100 * 10 / 19) / 2)
-    assert cell(made, "best of k", "discovery@2750 hard").missing == ("no run of qwen3-8b/best_of_k",)
+    # 2,750 - 1,750 / 9 and 2,750.
+    assert cell(made, "SDPO", "first success very hard").mean == pytest.approx(2750 - 1750 / 18)
+    assert cell(made, "SDPO", "first success very hard").num_runs == 2
+    assert cell(made, "SDPO", "discovery@2750 very hard").mean == pytest.approx(100 / 18)
+    [reason] = cell(made, "SDPO", "discovery@2750 hard").missing
+    assert reason == "test_time/hard/qwen3-8b/sdpo/seed0: 18 of 19 questions are over"
+    assert cell(made, "best of k", "discovery@2750 very hard").mean == 0
+    assert cell(made, "best of k", "first success very hard").mean == pytest.approx(2750)
+    assert cell(made, "multi-turn", "discovery@2750 hard").missing == ("no run of hard/qwen3-8b/multi_turn",)
 
 
 def test_the_csv_has_every_cell_that_is_asked_for_and_empty_fields_for_what_is_missing(tmp_path):
@@ -239,9 +249,3 @@ def test_the_ratio_of_lengths_is_the_one_that_the_paper_states():
 def test_the_holdout_means_are_those_that_the_paper_states(label, mean):
     assert sum(paper("table5", label)[1:]) / 4 == pytest.approx(mean, abs=0.051)
     assert str(mean) in table("table5").note
-
-
-def test_the_sets_of_questions_have_the_paper_s_sizes():
-    assert len(question_sets()["hard"]) == 19
-    assert len(question_sets()["very_hard"]) == 9
-    assert question_sets()["very_hard"] < question_sets()["hard"]

@@ -15,7 +15,6 @@ from pathlib import Path
 from verl_sdpo.reports.history import UnreadableError
 from verl_sdpo.reports.measures import Options
 from verl_sdpo.reports.overview import found_lines
-from verl_sdpo.reports.paper import question_sets
 from verl_sdpo.reports.runs import find_runs
 
 EXIT_FAULT = 1
@@ -47,8 +46,9 @@ def _report(given: argparse.Namespace) -> int:
     # Here, since it loads matplotlib.
     from verl_sdpo.reports.report import write_report
 
-    options = Options(metric=given.metric, questions=question_sets())
-    index = write_report(shown, options, given.output, found="\n".join(lines), figures=not given.no_figures)
+    index = write_report(
+        shown, Options(given.metric), given.output, found="\n".join(lines), figures=not given.no_figures
+    )
     print(f"written: {index}")
     return 0
 

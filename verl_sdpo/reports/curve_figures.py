@@ -81,7 +81,9 @@ def training_figures(runs: Sequence[Run], tables: Sequence[PaperTable], options:
         return accuracy_curve(run, options.metric)
 
     names = []
-    for (experiment, model), members in groupby(sorted(filter(lambda run: run.history, runs), key=key), key):
+    for (experiment, model), members in groupby(
+        sorted((run for run in runs if run.history and not run.results), key=key), key
+    ):
         by_task = _by_task(list(members))
         marks = _paper_marks(tables, experiment, model)
         for what, y_label, y_of in (

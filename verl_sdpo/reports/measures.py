@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from verl_sdpo.reports import discoveries
 from verl_sdpo.reports.curves import (
     NotThereError,
     accuracy_curve,
@@ -34,8 +37,6 @@ class Options:
 
     # The validation metric to take, for runs that have several.
     metric: str | None = None
-    # By the name of a set: ids of its questions.
-    questions: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,18 +102,14 @@ def mean_response_length(run: Run, options: Options, hours: float) -> Measured:
     return Measured(sum(values) / len(values), _short_of_hours(run, hours, seconds))
 
 
-def mean_first_success(run: Run, options: Options, questions: str) -> Measured:
-    """Mean over questions of the generation that succeeded first; the budget for a question that was never solved."""
-    first, budget = _first_successes(run, options, questions)
-    return Measured(sum(budget if each is None else each for each in first) / len(first))
+def mean_first_success(run: Run, options: Options, questions: int, generations: int) -> Measured:
+    """Mean over questions of the generation that succeeded first; the bound for a question not solved within it."""
+    return Measured(discoveries.mean_first_success(_discovery(run, questions, generations)))
 
 
-def discovery(run: Run, options: Options, questions: str, generations: int) -> Measured:
+def discovery(run: Run, options: Options, questions: int, generations: int) -> Measured:
     """discovery@k in percent: questions solved within k generations (Definition 5.1)."""
-    first, budget = _first_successes(run, options, questions)
-    if budget < generations:
-        raise NotThereError(f"budget of {budget} generations")
-    return Measured(100 * sum(each is not None and each <= generations for each in first) / len(first))
+    return Measured(100 * float(_discovery(run, questions, generations)[-1]))
 
 
 def evaluated_or_best_by_step(run: Run, options: Options, step: int) -> Measured:
@@ -147,33 +144,19 @@ MEASURES: dict[str, Callable[..., Measured]] = {
 }
 
 
-def first_successes(run: Run, questions: frozenset[str] | None) -> tuple[list[int | None], int]:
-    """Of a test-time run, in the order of its questions: the generation that succeeded first, and the budget.
-
-    Args:
-        questions: ids; None: all of the run's, once it has ended.
-
-    Raises:
-        NotThereError: no results, or not of all these questions.
-    """
-    if run.results is None:
-        raise NotThereError("no results.json")
-    # Only questions that are over are there.
-    found = run.results["questions"]
-    if questions is None:
-        _refuse_unfinished(run, f"after {len(found)} questions")
-    wanted = frozenset(found) if questions is None else questions
-    if not wanted or wanted - found.keys():
-        raise NotThereError(f"{len(wanted - found.keys())} of {len(wanted)} questions not there")
-    return [found[question]["first_success"] for question in sorted(wanted)], int(run.results["budget"])
+def _discovery(run: Run, questions: int, generations: int) -> np.ndarray:
+    """(generations,), of a run on so many questions that has at least this budget."""
+    found = len(discoveries.questions_of(run))
+    if found != questions:
+        raise NotThereError(f"{found} of {questions} questions are over")
+    curve = discoveries.discovery_of(run)
+    if len(curve) < generations:
+        raise NotThereError(f"budget of {len(curve)} generations")
+    return curve[:generations]
 
 
 def _answers(run: Run, options: Options) -> int:
     return num_answers(accuracy_metric(run, options.metric))
-
-
-def _first_successes(run: Run, options: Options, questions: str) -> tuple[list[int | None], int]:
-    return first_successes(run, None if questions == "all" else options.questions[questions])
 
 
 def _of_steps(run: Run, options: Options, step: int, reduce: Callable[[Sequence[float]], float]) -> Measured:

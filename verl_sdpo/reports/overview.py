@@ -17,12 +17,13 @@ from verl_sdpo.reports.curves import (
     num_answers,
     seconds_by_step,
 )
+from verl_sdpo.reports.discoveries import discovery_of, mean_first_success, questions_of
 from verl_sdpo.reports.measures import SECONDS_PER_HOUR, Options
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.reports.tables import over_seeds
 
 COLUMNS = ("before", "best", "last", "mean", "steps", "generations", "hours", "response length")
-_DIGITS = {"steps": 0, "generations": 0, "hours": 2}
+_DIGITS = {"steps": 0, "generations": 0, "hours": 2, "questions": 0, "budget": 0}
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,28 @@ class Group:
 
 def groups(runs: Sequence[Run], options: Options) -> list[Group]:
     """All training runs by experiment, task, model and method with variant; what no run of a group has is left out."""
+    training = sorted((run for run in runs if run.results is None), key=_key)
+    return [_group(label, tuple(members), options) for label, members in groupby(training, _key)]
 
-    def key(run: Run) -> tuple[str, str, str, str]:
-        identity = run.identity
-        return identity.experiment, identity.task, identity.model, identity.label
 
-    training = sorted((run for run in runs if run.results is None), key=key)
-    return [_group(label, tuple(members), options) for label, members in groupby(training, key)]
+TEST_TIME_COLUMNS = ("questions", "budget", "first success", "discovery@budget")
+
+
+def test_time_groups(runs: Sequence[Run]) -> list[Group]:
+    """All test-time runs likewise. "first success": the mean generation, the budget where there was none."""
+    found = []
+    for label, members in groupby(sorted((run for run in runs if run.results), key=_key), _key):
+        group = tuple(members)
+        curves = [discovery_of(run) for run in group if questions_of(run)]
+        numbers = {
+            "questions": [len(questions_of(run)) for run in group],
+            "budget": [run.results["budget"] for run in group],
+            "first success": [mean_first_success(curve) for curve in curves],
+            "discovery@budget": [100 * float(curve[-1]) for curve in curves],
+        }
+        made = {name: (*over_seeds(values), len(values)) for name, values in numbers.items() if values}
+        found.append(Group(label, group, (), made))
+    return found
 
 
 def digits(column: str) -> int:
@@ -64,6 +80,10 @@ def found_lines(runs: Sequence[Run], refused: Sequence[str]) -> list[str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines += [f"left out: {line}" for line in refused]
     return lines + [f"{run.identity}: {remark}" for run in runs for remark in run.remarks]
+
+
+def _key(run: Run) -> tuple[str, str, str, str]:
+    return run.identity.experiment, run.identity.task, run.identity.model, run.identity.label
 
 
 def _group(label: tuple[str, str, str, str], runs: tuple[Run, ...], options: Options) -> Group:

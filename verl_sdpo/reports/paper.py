@@ -81,18 +81,7 @@ def paper_tables() -> tuple[PaperTable, ...]:
     Raises:
         ValueError: a row has not as many numbers as there are columns.
     """
-    return tuple(_table(entry) for entry in _content()["tables"])
-
-
-@cache
-def question_sets() -> dict[str, frozenset[str]]:
-    """Ids of section 5's questions by the name of the set."""
-    return {name: frozenset(map(str, ids)) for name, ids in _content()["questions"].items()}
-
-
-@cache
-def _content() -> dict[str, Any]:
-    return yaml.safe_load(RESULTS.read_text(encoding="utf-8"))
+    return tuple(_table(entry) for entry in yaml.safe_load(RESULTS.read_text(encoding="utf-8"))["tables"])
 
 
 def _table(entry: dict[str, Any]) -> PaperTable:

@@ -26,14 +26,13 @@ def write_report(runs: Sequence[Run], options: Options, output: Path, *, found: 
     """
     filled = [fill(table, runs, options) for table in paper_tables()]
     output.mkdir(parents=True, exist_ok=True)
-    groups = overview.groups(runs, options)
     _write(output / "paper_tables.csv", writing.cells_csv(filled))
     _write(output / "metrics.csv", writing.metrics_csv(runs))
     for table in filled:
         _write(output / f"{table.table.name}.md", writing.table_markdown(table))
     names = _draw(runs, filled, options, output / FIGURES) if figures else []
     index = output / "index.md"
-    _write(index, _index(filled, groups, names, found))
+    _write(index, _index(filled, _overviews(runs, options), names, found))
     return index
 
 
@@ -67,15 +66,22 @@ def _family(table: PaperTable, runs: Sequence[Run]) -> dict[str, list[Run]]:
     return by_label
 
 
-def _index(filled: Sequence[FilledTable], groups: Sequence[overview.Group], figures: Sequence[str], found: str) -> str:
-    parts = ["# Report\n"]
+def _overviews(runs: Sequence[Run], options: Options) -> list[str]:
+    """All training runs and all test-time runs, where there are any."""
+    training, test_time = overview.groups(runs, options), overview.test_time_groups(runs)
+    parts = []
+    if training:
+        parts.append(f"## All training runs\n\n{writing.groups_markdown(training, overview.COLUMNS)}")
+    if test_time:
+        parts.append(f"## All test-time runs\n\n{writing.groups_markdown(test_time, overview.TEST_TIME_COLUMNS)}")
+    return parts
+
+
+def _index(filled: Sequence[FilledTable], overviews: Sequence[str], figures: Sequence[str], found: str) -> str:
+    parts = ["# Report\n", "Mean and standard error over seeds; accuracies in percent. docs/reports.md says how.\n"]
     if found:
         parts.append(f"## Runs\n\n```\n{found}\n```\n")
-    if groups:
-        parts.append(
-            "## All training runs\n\nMean and standard error over seeds; accuracies in percent. docs/reports.md says "
-            f"how each number is made.\n\n{writing.groups_markdown(groups)}"
-        )
+    parts += overviews
     parts.append(
         "# The paper's tables\n\nOurs: mean ± standard error over runs (number of runs). "
         f"{writing.NOTHING}: no number. † a run ended before the bound.\n"

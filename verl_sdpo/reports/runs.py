@@ -85,7 +85,7 @@ def read_run(folder: Path) -> Run:
         state=str(_json(folder / "status.json").get("state", UNKNOWN)),
         history=history,
         generations_per_step=None if "budget/generations" in history else configured_generations(folder),
-        results=_json(folder / "results.json") or None,
+        results=_results(folder / "results.json"),
         remarks=tuple(remarks),
     )
 
@@ -98,6 +98,21 @@ def _is_run(folder: Path) -> bool:
     # Event files may lie deeper in a folder with a run.json; alone they make a run of the folder that they lie in.
     logs = ("events.out.tfevents.*", "run-*.wandb")
     return (folder / "run.json").is_file() or bool(file_logs(folder)) or any(any(folder.glob(each)) for each in logs)
+
+
+def _results(path: Path) -> dict[str, Any] | None:
+    """A test-time run's; None where there are none yet."""
+    found = _json(path)
+    if not found:
+        return None
+    try:
+        questions = [(result["first_success"], result["generations"]) for result in found["questions"].values()]
+        is_whole = isinstance(found["budget"], int) and all(isinstance(made, int) for _, made in questions)
+    except (AttributeError, KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise UnreadableError(f"{path}: not what verl_sdpo.test_time writes: budget, and questions with their results")
+    return found
 
 
 def _json(path: Path) -> dict[str, Any]:

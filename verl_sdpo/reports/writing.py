@@ -9,7 +9,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 
-from verl_sdpo.reports.overview import COLUMNS, Group, digits
+from verl_sdpo.reports.overview import Group, digits
 from verl_sdpo.reports.paper import Reported, Row
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.reports.tables import Cell, FilledTable
@@ -54,19 +54,15 @@ def cells_csv(tables: Sequence[FilledTable]) -> str:
     return _csv(CELL_COLUMNS, rows)
 
 
-def groups_markdown(groups: Sequence[Group]) -> str:
-    """Every group of training runs; accuracies in percent."""
-    used = [column for column in COLUMNS if any(column in group.numbers for group in groups)]
-    rows = [
-        [
-            *group.label,
-            str(len(group.runs)),
-            _answers(group),
-            *(_number(group.numbers.get(name), name) for name in used),
-        ]
-        for group in groups
-    ]
-    return markdown_rows(["experiment", "task", "model", "method", "runs", "avg@", *used], rows)
+def groups_markdown(groups: Sequence[Group], columns: Sequence[str]) -> str:
+    """Every group of runs; accuracies in percent. Columns that no group has are left out."""
+    used = [column for column in columns if any(column in group.numbers for group in groups)]
+    answers = ["avg@"] if any(group.answers for group in groups) else []
+    rows = []
+    for group in groups:
+        numbers = [_number(group.numbers.get(name), name) for name in used]
+        rows.append([*group.label, str(len(group.runs)), *([_answers(group)] if answers else []), *numbers])
+    return markdown_rows(["experiment", "task", "model", "method", "runs", *answers, *used], rows)
 
 
 def metrics_csv(runs: Sequence[Run]) -> str:
