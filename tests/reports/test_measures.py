@@ -119,7 +119,7 @@ def test_of_several_data_sources_one_has_to_be_chosen():
 
 
 def test_scores_of_benchmarks_come_from_the_newest_file_that_has_them(tmp_path):
-    folder = tmp_path / "evaluation" / "model"
+    folder = tmp_path / "harness" / "model"
     folder.mkdir(parents=True)
     first = {
         "ifeval": {"prompt_level_strict_acc,none": 0.5, "alias": "ifeval"},
@@ -133,10 +133,14 @@ def test_scores_of_benchmarks_come_from_the_newest_file_that_has_them(tmp_path):
     assert measures.external_score(run, OPTIONS, "mmlu_pro").value == pytest.approx(60)
     with pytest.raises(NotThereError, match="arena_hard_hard not evaluated"):
         measures.external_score(run, OPTIONS, "arena_hard_hard")
+    (folder / "arena_hard.json").write_text(json.dumps({"hard": 12.3, "creative": 11}))
+    assert measures.external_score(run, OPTIONS, "arena_hard_hard").value == 12.3
+    assert measures.external_score(run, OPTIONS, "arena_hard_creative").value == 11
     # Nothing says how the final model does on LiveCodeBench, so its validation does.
     assert measures.evaluated_or_best_by_step(run, OPTIONS, 1).value == pytest.approx(20)
     ours = {"data_sources": {"livecodebench/v6": {"avg@4": {"value": 0.4}, "pass@1": {"value": 0.9}}}}
-    (folder / "results.json").write_text(json.dumps(ours))
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "results.json").write_text(json.dumps(ours))
     assert measures.evaluated_or_best_by_step(run, OPTIONS, 1).value == pytest.approx(40)
 
 

@@ -4,6 +4,7 @@
 
 import csv
 import io
+import json
 import math
 
 import pytest
@@ -155,6 +156,19 @@ def test_tables_4_and_6_are_of_the_ablations_and_the_plain_run(tmp_path):
     assert cell(feedback, "output", "best to step 60").mean == pytest.approx(40)
     assert cell(feedback, "output and solution", "entropy").mean == pytest.approx(0.25)
     assert cell(feedback, "output and solution", "entropy").paper.value == 0.38
+
+
+def test_table_5_has_the_training_run_and_the_evaluation_run_of_a_method(tmp_path):
+    told = {"method": "grpo", "model": "Qwen/Qwen3-8B"}
+    write_run(tmp_path / "a", steps([0.28, *([0.4] * 80)]), experiment="livecodebench", task="v6", **told)
+    harness = write_run(tmp_path / "b", experiment="forgetting", task="harness", **told) / "harness/name__of_model"
+    harness.mkdir(parents=True)
+    scores = {"results": {"ifeval": {"prompt_level_strict_acc,none": 0.822}}}
+    (harness / "results_2026-01-01T00-00-00.000000.json").write_text(json.dumps(scores))
+    made = filled("table5", tmp_path)
+    assert cell(made, "GRPO", "LiveCodeBench v6").mean == pytest.approx(40)
+    assert (cell(made, "GRPO", "IFEval").mean, cell(made, "GRPO", "IFEval").missing) == (pytest.approx(82.2), ())
+    assert cell(made, "GRPO", "MMLU-Pro").missing == ("forgetting/harness/qwen3-8b/grpo/seed0: mmlu_pro not evaluated",)
 
 
 def test_section_5s_table_is_of_results_files(tmp_path):

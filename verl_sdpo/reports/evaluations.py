@@ -6,32 +6,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from verl_sdpo.reports.curves import NotThereError
 
-# Where a run's evaluations lie, in its folder.
-FOLDER = "evaluation"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a benchmark's number is in a file of lm-evaluation-harness: task, and the first of these metrics."""
-
-    task: str
-    metrics: tuple[str, ...]
-    scale: float = 100.0
-
-
-# The numbers of the paper's Table 5; ArenaHard's are percentages, the others fractions.
+# Where they lie, in a run's folder: recipe/forgetting writes into the first.
+FOLDERS = ("harness", "evaluation")
+# Task of lm-evaluation-harness, and of its metrics the first that is there, a fraction. The paper does not say which of
+# IFEval's it has; this is the strict one of whole prompts.
 _LM_EVAL = {
-    "ifeval": _Source("ifeval", ("prompt_level_strict_acc,none", "prompt_level_strict_acc")),
-    "mmlu_pro": _Source("mmlu_pro", ("exact_match,custom-extract", "exact_match")),
-    "arena_hard_hard": _Source("arena_hard_hard", ("score,none", "score"), scale=1.0),
-    "arena_hard_creative": _Source("arena_hard_creative", ("score,none", "score"), scale=1.0),
+    "ifeval": ("ifeval", ("prompt_level_strict_acc,none", "prompt_level_strict_acc")),
+    "mmlu_pro": ("mmlu_pro", ("exact_match,custom-extract", "exact_match")),
 }
+# ArenaHard's own program prints percentages and writes no file: {"hard": ..., "creative": ...}, written by hand.
+_ARENA_HARD = {"arena_hard_hard": "hard", "arena_hard_creative": "creative"}
 # Of verl_sdpo.evaluate: the data source's name has one of these parts.
 _LIVECODEBENCH = ("livecodebench", "lcb")
 
@@ -42,18 +31,25 @@ def score_of(folder: Path, benchmark: str) -> float:
     Raises:
         NotThereError: no file has it.
     """
-    for path in sorted((folder / FOLDER).glob("**/results*.json"), reverse=True):
-        content = _read(path)
-        score = _of_ours(content) if benchmark == "livecodebench" else _of_lm_eval(content, _LM_EVAL[benchmark])
+    pattern = "**/arena_hard.json" if benchmark in _ARENA_HARD else "**/results*.json"
+    paths = [path for name in FOLDERS for path in (folder / name).glob(pattern)]
+    for path in sorted(paths, key=lambda path: path.name, reverse=True):
+        score = _score(_read(path), benchmark)
         if score is not None:
             return score
     raise NotThereError(f"{benchmark} not evaluated")
 
 
-def _of_lm_eval(content: Mapping[str, Any], source: _Source) -> float | None:
-    scores = _mapping(_mapping(content.get("results")).get(source.task))
-    found = [scores[metric] for metric in source.metrics if isinstance(scores.get(metric), int | float)]
-    return source.scale * found[0] if found else None
+def _score(content: Mapping[str, Any], benchmark: str) -> float | None:
+    if benchmark in _ARENA_HARD:
+        score = content.get(_ARENA_HARD[benchmark])
+        return float(score) if isinstance(score, int | float) else None
+    if benchmark == "livecodebench":
+        return _of_ours(content)
+    task, metrics = _LM_EVAL[benchmark]
+    scores = _mapping(_mapping(content.get("results")).get(task))
+    found = [scores[metric] for metric in metrics if isinstance(scores.get(metric), int | float)]
+    return 100 * found[0] if found else None
 
 
 def _of_ours(content: Mapping[str, Any]) -> float | None:
