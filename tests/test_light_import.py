@@ -27,6 +27,7 @@ ALLOWED = {
     "verl_sdpo.algorithm": ("torch",),
     "verl_sdpo.config": ("torch",),
     "verl_sdpo.teacher": ("torch",),
+    "verl_sdpo.reports.tokens": ("torch",),
     "verl_sdpo.config.checks": ("torch", "omegaconf"),
     # verl looks for a device as it is imported: `generate.prepare_device` has to come first.
     "verl_sdpo.evaluate.generate": ("torch", "omegaconf"),

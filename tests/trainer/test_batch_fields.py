@@ -88,6 +88,7 @@ def test_every_sample_keeps_its_own_texts_and_tokens(put_in_queue, columns, toke
     assert prompt_ids == [[1, 2], [3], [4, 5, 6], [7]]
     assert response_ids[:3] == [[*tokenizer.encode(text), IM_END] for text in ("one", "two", "three")]
     assert response_ids[3] == []
+    assert [each["is_own"] for each in rollouts] == [[1] * len(ids) for ids in response_ids]
 
 
 def test_feedback_stays_with_its_sample_where_others_have_none(put_in_queue, columns, tokenizer):

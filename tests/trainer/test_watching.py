@@ -14,10 +14,12 @@ from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1 import PPOTrainer, trainer_base
 
 from verl_sdpo import main_sdpo
+from verl_sdpo.algorithm.reprompt import Reprompt
 from verl_sdpo.config.checks import TRAINER_MODES
 from verl_sdpo.trainer import watching
+from verl_sdpo.trainer.teacher_batch import TeacherBatch
 from verl_sdpo.trainer.watching import STATE_FILE, Watching
-from verl_sdpo.watch.callbacks import Callback
+from verl_sdpo.watch.callbacks import Callback, Shown, TokenIds
 
 NUM_SAMPLES = 8
 METRIC = "val-core/task/acc/mean@4"
@@ -379,13 +381,19 @@ def test_a_teacher_context_is_what_the_teacher_reads_before_the_response(make, m
     monkeypatch.setattr(watching, "find_callbacks", lambda names: [Recorder])
     trainer = make()
     rollouts = [
-        {"uid": "a", "feedback": "Wrong.", "score": 0.0, "is_padding": False},
-        {"uid": "a", "feedback": None, "score": 1.0, "is_padding": False},
-        {"uid": "a", "feedback": None, "score": 1.0, "is_padding": True},
+        {"uid": "a", "feedback": "Wrong.", "score": 0.0, "is_padding": False, "is_own": [1] * 6},
+        {"uid": "a", "feedback": None, "score": 1.0, "is_padding": False, "is_own": [1] * 6},
+        {"uid": "a", "feedback": None, "score": 1.0, "is_padding": True, "is_own": [1] * 6},
     ]
-    ids = [list(map(ord, "prompt|answer")), None, None]
-    trainer.show_teacher_contexts(rollouts, [list(map(ord, "answer"))] * 3, ids)
+    prompt, answer = [1, 2], list(map(ord, "answer"))
+    shown = Reprompt((), "a solution", "Wr...", None, None)
+    batch = TeacherBatch([list(map(ord, "prompt|answer")), None, None], None, {}, [shown, None, None])
+    trainer.show_teacher_contexts(rollouts, [prompt] * 3, [answer] * 3, batch)
     [contexts] = Recorder.payloads
     first, second = contexts.samples
     assert (first.prompt, first.has_target, first.feedback, first.score) == ("prompt|", True, "Wrong.", 0.0)
     assert (second.prompt, second.has_target, second.feedback, second.score) == (None, False, None, 1.0)
+    assert first.shown == Shown("a solution", "Wr...", None)
+    assert first.tokens == TokenIds(prompt, list(map(ord, "prompt|")), answer, [1] * 6)
+    assert second.shown is None
+    assert second.tokens == TokenIds(prompt, None, answer, [1] * 6)

@@ -12,13 +12,23 @@ from verl_sdpo.watch.callbacks import (
     BeforeUpdate,
     Callback,
     Generation,
+    Shown,
     TeacherContext,
     TeacherContexts,
+    TokenIds,
     find_callbacks,
 )
 from verl_sdpo.watch.context_writer import ContextWriter
 
-CONTEXT = TeacherContext(uid="q1", prompt="<user>Über", has_target=True, feedback="Wrong.", score=0.0)
+CONTEXT = TeacherContext(
+    uid="q1",
+    prompt="<user>Über",
+    has_target=True,
+    feedback="Wrong.",
+    score=0.0,
+    shown=Shown(None, "Wrong.", None),
+    tokens=TokenIds([1, 2], [1, 3, 2], [4], [1]),
+)
 
 
 @pytest.fixture

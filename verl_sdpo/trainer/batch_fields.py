@@ -70,6 +70,7 @@ def read_rollouts(batch: KVBatchMeta, tokenizer: Any) -> tuple[list[dict[str, An
                 "uid": str(columns["uid"][index]),
                 "prompt": list(columns["raw_prompt"][index]),
                 "response": tokenizer.decode(written, skip_special_tokens=True),
+                "is_own": masks[index],
                 "score": scores[index],
                 "feedback": None if feedback is None else str(feedback),
                 "privileged_context": None if context is None else str(context),

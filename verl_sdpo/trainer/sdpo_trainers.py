@@ -195,7 +195,7 @@ class _SelfDistillation:
             self.tokenizer.all_special_tokens,
             sample_weighting=self.self_distillation.sample_weighting,
         )
-        self.show_teacher_contexts(rollouts, response_ids, teacher_batch.input_ids)
+        self.show_teacher_contexts(rollouts, prompt_ids, response_ids, teacher_batch)
         return write_teacher_inputs(batch, teacher_batch), teacher_batch
 
 

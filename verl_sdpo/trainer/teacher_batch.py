@@ -25,6 +25,8 @@ class TeacherBatch:
     # How much each rollout counts; None where all count alike.
     weights: SampleWeights | None
     metrics: dict[str, float]
+    # What it is shown besides the question, as it reads it; of a rollout without a target nothing is meant by it.
+    shown: Sequence[Reprompt | None] = ()
 
     @property
     def has_target(self) -> list[bool]:
@@ -60,18 +62,21 @@ def build_teacher_batch(
     """
     plans = plan_reprompts(rollouts, config)
     input_ids: list[list[int] | None] = []
+    shown: list[Reprompt | None] = []
     num_shortened = num_too_long = 0
     for plan, rollout, response in zip(plans, rollouts, response_ids, strict=True):
         extra_info = rollout.get("extra_info")
         # Nothing to learn where the student wrote nothing.
         if not plan.has_target or len(response) == 0:
             input_ids.append(None)
+            shown.append(None)
             continue
         fitted = fit_reprompt(plan, extra_info, config.max_reprompt_len, config, render_prompt, special_tokens)
         num_shortened += fitted.was_shortened and fitted.fits
         num_too_long += not fitted.fits
         prompt = render_prompt(fitted.reprompt.render(), extra_info) if fitted.fits else None
         input_ids.append(None if prompt is None else [*prompt, *response])
+        shown.append(fitted.reprompt)
     weights = None
     if sample_weighting is not None:
         weights = _weights(sample_weighting, rollouts, input_ids, config)
@@ -82,7 +87,7 @@ def build_teacher_batch(
         "self_distillation/too_long_prompt_fraction": num_too_long / num_real,
         "self_distillation/target_sample_fraction": sum(ids is not None for ids in input_ids) / num_real,
     }
-    return TeacherBatch(input_ids, weights, metrics)
+    return TeacherBatch(input_ids, weights, metrics, shown)
 
 
 def _weights(

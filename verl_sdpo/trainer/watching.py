@@ -19,7 +19,9 @@ from typing import Any
 from omegaconf import DictConfig
 from transfer_queue import KVBatchMeta
 
+from verl_sdpo.algorithm.reprompt import Reprompt
 from verl_sdpo.trainer.batch_fields import has_samples, num_generated, read_rollouts
+from verl_sdpo.trainer.teacher_batch import TeacherBatch
 from verl_sdpo.watch.best_checkpoint import BestCheckpoint, unlink_shared
 from verl_sdpo.watch.budget import Budget
 from verl_sdpo.watch.callbacks import (
@@ -27,8 +29,10 @@ from verl_sdpo.watch.callbacks import (
     BeforeUpdate,
     Callback,
     Generation,
+    Shown,
     TeacherContext,
     TeacherContexts,
+    TokenIds,
     find_callbacks,
 )
 from verl_sdpo.watch.health import RunHealth
@@ -127,21 +131,17 @@ class Watching:
     def show_teacher_contexts(
         self,
         rollouts: Sequence[dict[str, Any]],
-        response_ids: Sequence[Sequence[int]],
-        teacher_ids: Sequence[Sequence[int] | None],
+        prompt_ids: Sequence[list[int]],
+        response_ids: Sequence[list[int]],
+        teacher_batch: TeacherBatch,
     ) -> None:
         """Called by SDPO's step when the teacher's sequences, prompt and response, are made."""
         if not self.callbacks:
             return
+        rows = zip(rollouts, prompt_ids, response_ids, teacher_batch.input_ids, teacher_batch.shown, strict=True)
         samples = [
-            TeacherContext(
-                uid=rollout["uid"],
-                prompt=None if ids is None else self.tokenizer.decode(ids[: len(ids) - len(response)]),
-                has_target=ids is not None,
-                feedback=rollout["feedback"],
-                score=rollout["score"],
-            )
-            for rollout, response, ids in zip(rollouts, response_ids, teacher_ids, strict=True)
+            teacher_context(self.tokenizer, rollout, prompt, response, ids, shown)
+            for rollout, prompt, response, ids, shown in rows
             if not rollout["is_padding"]
         ]
         for callback in self.callbacks:
@@ -183,6 +183,28 @@ class Watching:
         if last < self.total_training_steps and self.budget.is_exhausted_after_next_step():
             logger.info("%s are spent: step %d is the last one of the budget", self.budget, last)
             self.total_training_steps = last
+
+
+def teacher_context(
+    tokenizer: Any,
+    rollout: dict[str, Any],
+    prompt_ids: list[int],
+    response_ids: list[int],
+    teacher_ids: Sequence[int] | None,
+    reprompt: Reprompt | None,
+) -> TeacherContext:
+    """What callbacks are told of one rollout; `teacher_ids`, prompt and response, are None without a target."""
+    has_target = teacher_ids is not None
+    teacher_prompt = list(teacher_ids[: len(teacher_ids) - len(response_ids)]) if has_target else None
+    return TeacherContext(
+        uid=rollout["uid"],
+        prompt=tokenizer.decode(teacher_prompt) if has_target else None,
+        has_target=has_target,
+        feedback=rollout["feedback"],
+        score=rollout["score"],
+        shown=Shown(reprompt.demonstration, reprompt.feedback, reprompt.privileged_context) if has_target else None,
+        tokens=TokenIds(prompt_ids, teacher_prompt, response_ids, rollout["is_own"]),
+    )
 
 
 def best_checkpoint(config: DictConfig) -> BestCheckpoint | None:

@@ -23,6 +23,27 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What a teacher is shown besides the question, as it reads it: shortened, special tokens spelled out."""
+
+    demonstration: str | None
+    feedback: str | None
+    privileged_context: str | None
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """One sample's tokens, as student and teacher get them."""
+
+    student_prompt: list[int]
+    # None without a target.
+    teacher_prompt: list[int] | None
+    response: list[int]
+    # For each token of the response, 1 where the model wrote it, 0 where a tool did.
+    is_own: list[int]
+
+
+@dataclass(frozen=True)
 class TeacherContext:
     """What one sample's teacher reads before the response."""
 
@@ -33,6 +54,9 @@ class TeacherContext:
     # What the environment said, whether it is shown or not.
     feedback: str | None
     score: float
+    # None without a target.
+    shown: Shown | None
+    tokens: TokenIds
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 from verl_sdpo.watch.callbacks import Callback, TeacherContexts
+
+_ENTRIES = ("uid", "prompt", "has_target", "feedback", "score")
 
 
 class ContextWriter(Callback):
@@ -31,4 +32,5 @@ class ContextWriter(Callback):
         self._step = contexts.step
         with (self.folder / f"{contexts.step}.jsonl").open(mode, encoding="utf-8") as file:
             for sample in contexts.samples:
-                file.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
+                # Escaped, so that half of a surrogate pair, which no encoding has, does not end the run.
+                file.write(json.dumps({name: getattr(sample, name) for name in _ENTRIES}) + "\n")

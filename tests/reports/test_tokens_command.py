@@ -1,0 +1,186 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m verl_sdpo.reports.tokens` on a run's folder: which weights, which numbers, what is said without them."""
+
+import shutil
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from recipe.tiny_model import build_model, build_tokenizer
+from tests.reports.page_reader import elements, read_page
+from tests.reports.small_step import HOSTILE, write_base, write_checkpoint, write_step
+from verl_sdpo.reports.token_records import spread
+from verl_sdpo.reports.tokens import main
+from verl_sdpo.watch.token_recorder import TokenRecorder
+
+TEXTS = ["One answer.", HOSTILE, "No target.", "Ask<tool>Answer"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("base"))
+
+
+def page_of(run, step, tmp_path, *options):
+    output = tmp_path / "page.html"
+    assert main([str(run), str(step), "--output", str(output), *options]) == 0
+    return output.read_text(encoding="utf-8")
+
+
+def log_probs(model, prompt, response, temperature=0.8):
+    with torch.no_grad():
+        logits = model.double()(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1] / temperature
+    return logits.log_softmax(-1).gather(-1, torch.tensor(response)[:, None]).squeeze(-1)
+
+
+def prompts(number):
+    encode = build_tokenizer().encode
+    question = encode("<|im_start|>user\nQ?<|im_end|>\n<|im_start|>assistant\n")
+    return question, [*question[:5], *encode(f"feedback {number}: "), *question[5:]]
+
+
+def check_numbers(html, student, teacher):
+    _, index, _, details = read_page(html)
+    for number, (entry, detail) in enumerate(zip(index, details, strict=True)):
+        if not entry["target"]:
+            assert "student" not in detail
+            continue
+        own, shown = prompts(number)
+        expected = log_probs(student, own, detail["ids"])
+        assert [-x / 1000 for x in detail["student"]] == pytest.approx(expected.tolist(), abs=6e-4)
+        expected = log_probs(teacher, shown, detail["ids"])
+        assert [-x / 1000 for x in detail["teacher"]] == pytest.approx(expected.tolist(), abs=6e-4)
+
+
+def test_the_first_step_is_shown_with_the_base_model(base, tmp_path, capsys):
+    write_step(tmp_path / "checkpoints", base, 1, TEXTS, TokenRecorder)
+    html = page_of(tmp_path, 1, tmp_path)
+    facts, index, vocabulary, details = read_page(html)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    check_numbers(html, model, model)
+    assert facts["title"] == "Step 1 of tiny"
+    assert facts["about"][0] == f"The student has the weights that step 1 began with: the base model {base}."
+    assert "generalised Jensen-Shannon, alpha 0.5, over the student's 20 most probable ids" in facts["about"][2]
+    assert "4 of the step's 4 responses; over their counted tokens the mean divergence is" in facts["about"][3]
+    assert [entry["success"] for entry in index] == [False, True, False, True]
+    assert [entry["target"] for entry in index] == [True, True, False, True]
+    assert index[2]["divergence"] is None
+    assert details[3]["counts"] == [int(not 2 <= place < 5) for place in range(len("Ask<tool>Answer"))]
+    assert index[3]["counted"] == len("Ask<tool>Answer") - 3
+    assert {len(each) for each in details[0]["student_top"]} == {2 * 5}
+    assert {str(each[place]) for each in details[0]["student_top"] for place in range(0, 10, 2)} <= vocabulary.keys()
+    assert "4 of 4 responses" in capsys.readouterr().err
+
+
+def test_a_later_step_is_shown_with_the_checkpoint_before_it_unrounded(base, tmp_path):
+    write_checkpoint(tmp_path / "checkpoints", 2)
+    write_checkpoint(tmp_path / "checkpoints", 4, teacher_seed=4)
+    write_step(tmp_path / "checkpoints", base, 3, TEXTS, TokenRecorder)
+    html = page_of(tmp_path, 3, tmp_path)
+    check_numbers(html, build_model(build_tokenizer(), 2), build_model(build_tokenizer(), 3))
+    about = read_page(html)[0]["about"]
+    assert about[0] == "The student has the weights that step 3 began with: global_step_2."
+    assert about[1] == "The teacher (ema) is from the same checkpoint."
+
+
+def test_the_page_says_how_old_the_weights_are(base, tmp_path):
+    write_checkpoint(tmp_path, 2)
+    write_step(tmp_path, base, 6, TEXTS)
+    about = read_page(page_of(tmp_path, 6, tmp_path))[0]["about"]
+    assert about[0] == (
+        "The student has weights 3 steps older than those that step 6 began with: global_step_2. The numbers are those "
+        "of these weights, not those of the step."
+    )
+
+
+def test_the_best_checkpoint_serves_too_and_a_damaged_one_is_passed_over_and_named(base, tmp_path):
+    write_checkpoint(tmp_path / "best", 4)
+    damaged = write_checkpoint(tmp_path, 5)
+    (damaged / "actor" / "fsdp_config.json").write_text("{}")
+    write_step(tmp_path, base, 6, TEXTS)
+    about = read_page(page_of(tmp_path, 6, tmp_path))[0]["about"]
+    assert "weights 1 step older" in about[0]
+    assert about[0].count("global_step_4") == 1
+    assert about[2].startswith("global_step_5 could not be used")
+
+
+@pytest.mark.parametrize(("kind", "seeds"), [("frozen", [3]), ("live", [2]), ("external", [1])])
+def test_each_kind_of_teacher_speaks_with_its_own_weights(base, tmp_path, kind, seeds):
+    write_checkpoint(tmp_path, 2, kind=kind)
+    path = {"external_teacher_path": str(base)} if kind == "external" else {}
+    write_step(tmp_path, base, 3, TEXTS[:1], teacher_regularization=kind, **path)
+    html = page_of(tmp_path, 3, tmp_path)
+    check_numbers(html, build_model(build_tokenizer(), 2), build_model(build_tokenizer(), seeds[0]))
+
+
+def test_a_trust_region_teacher_is_between_reference_and_student(base, tmp_path):
+    write_checkpoint(tmp_path, 2, kind="trust_region")
+    write_step(tmp_path, base, 3, TEXTS[:1], teacher_regularization="trust_region", trust_region_mix=0.25)
+    html = page_of(tmp_path, 3, tmp_path)
+    [detail] = read_page(html)[3]
+    _, shown = prompts(0)
+    with torch.no_grad():
+        ids = torch.tensor([shown + detail["ids"]])
+        reference, student = (build_model(build_tokenizer(), seed).double()(ids).logits[0] / 0.8 for seed in (3, 2))
+    mixed = (0.75 * reference.log_softmax(-1) + 0.25 * student.log_softmax(-1)).log_softmax(-1)[len(shown) - 1 : -1]
+    expected = mixed.gather(-1, torch.tensor(detail["ids"])[:, None]).squeeze(-1)
+    assert [-x / 1000 for x in detail["teacher"]] == pytest.approx(expected.tolist(), abs=6e-4)
+
+
+def test_everything_that_a_model_wrote_is_data_and_comes_back_as_it_was(base, tmp_path):
+    write_step(tmp_path, base, 1, TEXTS)
+    html = page_of(tmp_path, 1, tmp_path)
+    opened, scripts = elements(html)
+    assert {tag for tag, _ in opened} & {"img", "iframe", "link", "object", "base"} == set()
+    assert [tag for tag, _ in opened].count("script") == 3 + len(TEXTS) + 1
+    assert not {
+        name for _, attributes in opened for name in attributes if name.startswith("on") or name in ("src", "href")
+    }
+    assert "window.broken" not in html
+    assert "{{" not in html.replace(scripts["code"], "")
+    _, _, _, details = read_page(html)
+    assert "".join(details[1]["pieces"]) == HOSTILE.encode("utf-8", "replace").decode()
+    assert details[0]["feedback"] == HOSTILE
+    assert details[0]["shown"]["demonstration"] == HOSTILE
+    assert "\ud83d" in details[0]["feedback"]
+
+
+def test_the_limit_takes_evenly_from_the_step(base, tmp_path):
+    write_step(tmp_path, base, 1, [f"text {number}" for number in range(8)])
+    facts, _, _, details = read_page(page_of(tmp_path, 1, tmp_path, "--limit", "3", "--top-k", "2"))
+    assert ["".join(detail["pieces"]) for detail in details] == ["text 0", "text 2", "text 5"]
+    assert "3 of the step's 8 responses" in facts["about"][-1]
+    assert {len(each) for detail in details if "student" in detail for each in detail["teacher_top"]} == {4}
+    assert spread([1, 2], 3) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda run: None, "step 7 was not recorded: recorded are 1. TokenRecorder keeps step 1"),
+        (
+            lambda run: shutil.rmtree(run / "token_records"),
+            "train with trainer.callbacks=[verl_sdpo.watch.token_recorder",
+        ),
+        (lambda run: shutil.rmtree(run), "is no folder"),
+        (lambda run: (run / "token_records" / "7.jsonl.gz").write_bytes(b"\x1f\x8bhalf"), "7.jsonl.gz is damaged"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(base, tmp_path, capsys, change, words):
+    run = tmp_path / "run"
+    write_step(run, base, 1, TEXTS[:1])
+    change(run)
+    assert main([str(run), "7", "--output", str(tmp_path / "page.html")]) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_checkpoint_of_another_kind_of_teacher_is_refused(base, tmp_path, capsys):
+    write_checkpoint(tmp_path, 2, kind="frozen")
+    write_step(tmp_path, base, 3, TEXTS[:1])
+    assert main([str(tmp_path), "3"]) == 1
+    assert "a teacher of kind frozen, the step had ema" in capsys.readouterr().err
