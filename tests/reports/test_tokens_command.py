@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m verl_sdpo.reports.tokens` on a run's folder: which weights, which numbers, what is said without them."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -11,8 +12,9 @@ from transformers import AutoModelForCausalLM
 from recipe.tiny_model import build_model, build_tokenizer
 from tests.reports.page_reader import elements, read_page
 from tests.reports.small_step import HOSTILE, write_base, write_checkpoint, write_step
-from verl_sdpo.reports.token_records import spread
+from verl_sdpo.reports.token_records import read_record, spread
 from verl_sdpo.reports.tokens import main
+from verl_sdpo.reports.tokens import page_of as page_of_record
 from verl_sdpo.watch.token_recorder import TokenRecorder
 
 TEXTS = ["One answer.", HOSTILE, "No target.", "Ask<tool>Answer"]
@@ -145,6 +147,18 @@ def test_everything_that_a_model_wrote_is_data_and_comes_back_as_it_was(base, tm
     assert details[0]["feedback"] == HOSTILE
     assert details[0]["shown"]["demonstration"] == HOSTILE
     assert "\ud83d" in details[0]["feedback"]
+
+
+def test_names_are_data_too(base, tmp_path):
+    write_step(tmp_path, base, 1, TEXTS[:1])
+    record = read_record(tmp_path, 1)
+    samples = [dataclasses.replace(sample, uid=HOSTILE) for sample in record.samples]
+    html = page_of_record(dataclasses.replace(record, experiment=HOSTILE, samples=samples), tmp_path, 5, 2)
+    opened, _ = elements(html)
+    assert [tag for tag, _ in opened].count("script") == 3 + 1 + 1
+    assert "img" not in {tag for tag, _ in opened}
+    facts, [entry], _, _ = read_page(html)
+    assert (facts["title"], entry["uid"]) == (f"Step 1 of {HOSTILE}", HOSTILE)
 
 
 def test_the_limit_takes_evenly_from_the_step(base, tmp_path):
