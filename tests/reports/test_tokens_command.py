@@ -10,8 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from recipe.tiny_model import build_model, build_tokenizer
+from tests.checkpoint.small_run import manifest
+from tests.checkpoint.test_export import save
 from tests.reports.page_reader import elements, read_page
 from tests.reports.small_step import HOSTILE, write_base, write_checkpoint, write_step
+from verl_sdpo.checkpoint.store import CheckpointStore
 from verl_sdpo.reports.token_records import read_record, spread
 from verl_sdpo.reports.tokens import main
 from verl_sdpo.reports.tokens import page_of as page_of_record
@@ -198,3 +201,15 @@ def test_a_checkpoint_of_another_kind_of_teacher_is_refused(base, tmp_path, caps
     write_step(tmp_path, base, 3, TEXTS[:1])
     assert main([str(tmp_path), "3"]) == 1
     assert "a teacher of kind frozen, the step had ema" in capsys.readouterr().err
+
+
+def test_a_run_with_an_adapter_is_refused(base, tmp_path, capsys):
+    store = CheckpointStore(tmp_path)
+    folder = store.begin(2)
+    save(folder, build_tokenizer(), build_model(build_tokenizer(), 2), {"kind": "live"})
+    weights = {"base_model.model.q_proj.lora_A.default.weight": torch.zeros(1)}
+    torch.save(weights, folder / "actor" / "model_world_size_1_rank_0.pt")
+    store.finish(manifest(2), keep=None)
+    write_step(tmp_path, base, 3, TEXTS[:1], teacher_regularization="live")
+    assert main([str(tmp_path), "3"]) == 1
+    assert "has a LoRA adapter, which this page cannot show yet" in capsys.readouterr().err
