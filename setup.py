@@ -19,8 +19,7 @@ setup(
     packages=find_packages(include=["verl_sdpo*", "data_preprocess*", "recipe*"]),
     package_data={
         "verl_sdpo.config": ["*.yaml"],
-        "verl_sdpo.reports": ["*.yaml"],
-        "verl_sdpo.reports": ["*.html", "*.css", "*.js"],
+        "verl_sdpo.reports": ["*.yaml", "*.html", "*.css", "*.js"],
         "data_preprocess": ["*.txt"],
         "recipe": ["**/*.yaml", "**/*.sh"],
     },

@@ -4,5 +4,3 @@
 
 `python -m verl_sdpo.reports RUNS... --output DIR`; docs/reports.md says what is read and how each number is made.
 """
-
-"""What a run has left behind, for people to read."""
