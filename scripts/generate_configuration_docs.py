@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
 LOSS_AND_TEACHER = (ROOT / "verl_sdpo" / "config" / "self_distillation.py", "SelfDistillationConfig")
 TEACHERS_PROMPT = (ROOT / "verl_sdpo" / "algorithm" / "reprompt_config.py", "RepromptConfig")
+TEST_TIME = (ROOT / "verl_sdpo" / "config" / "test_time.py", "TestTimeConfig")
 CHECKS = ROOT / "verl_sdpo" / "config" / "checks.py"
 # The page shows the options of loss and teacher in groups, each in the order of the class.
 GROUPS = {
@@ -134,6 +135,8 @@ def render(page: str) -> str:
             for name, keys in GROUPS.items()
         },
         "teachers_prompt": lambda: _options_table(dataclass_options(*TEACHERS_PROMPT)),
+        "test_time_options": lambda: _options_table(dataclass_options(*TEST_TIME)),
+        "test_time_yaml": lambda: _settings_table(yaml_settings(config / "test_time.yaml")),
         "sdpo_yaml": lambda: _settings_table(yaml_settings(config / "sdpo.yaml")),
         "cpu_yaml": lambda: _settings_table(yaml_settings(config / "cpu.yaml")),
         **{

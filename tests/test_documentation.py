@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 
 from verl_sdpo.algorithm.reprompt import build_teacher_messages, plan_reprompts
 from verl_sdpo.algorithm.reprompt_config import RECOMMENDED_BEHAVIOUR, RepromptConfig
-from verl_sdpo.config import flat_defaults
+from verl_sdpo.config import flat_defaults, test_time
 from verl_sdpo.config.checks import check_run, uses_sdpo
 from verl_sdpo.rewards import multiple_choice
 
@@ -33,7 +33,8 @@ METRIC = re.compile(
     r"self_distillation/\w+|data/(?:train|val)_\w+|reward/(?:\w+_fraction|no_verdict_batch|worker_restarts)"
 )
 CONFIG_KEY = re.compile(
-    r"(?<![\w./+])(?:actor_rollout_ref|algorithm|data|distillation|ray_kwargs|reward|trainer|transfer_queue)(?:\.\w+)+"
+    r"(?<![\w./+])(?:actor_rollout_ref|algorithm|data|distillation|ray_kwargs|reward|test_time|trainer|transfer_queue)"
+    r"(?:\.\w+)+"
 )
 
 
@@ -113,7 +114,8 @@ def test_every_command_and_module_exists(page):
 
 @EACH_PAGE
 def test_every_key_of_the_configuration_exists(compose, page):
-    config = compose("sdpo_trainer_cpu")
+    # The sections of all configurations that can be run.
+    config = compose("sdpo_test_time_cpu")
     for key in {key for code in all_code(page) for key in CONFIG_KEY.findall(code)}:
         parent, _, name = key.rpartition(".")
         assert name in OmegaConf.select(config, parent), key
@@ -206,7 +208,9 @@ def test_the_parsed_options_and_settings_are_the_real_ones():
     assert {option.key: yaml.safe_load(option.default) for option in options} == flat_defaults()
     grouped = [key for keys in made.GROUPS.values() for key in keys]
     assert sorted(grouped) == sorted(option.key for option in made.dataclass_options(*made.LOSS_AND_TEACHER))
-    for name in ("sdpo", "cpu"):
+    time = made.dataclass_options(*made.TEST_TIME)
+    assert {option.key: yaml.safe_load(option.default) for option in time} == test_time.defaults()
+    for name in ("sdpo", "cpu", "test_time"):
         path = ROOT / "verl_sdpo" / "config" / f"{name}.yaml"
         loaded = {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "defaults"}
         settings = {setting.key: yaml.safe_load(setting.default) for setting in made.yaml_settings(path)}

@@ -30,6 +30,17 @@ MAY_IMPORT = {
     "evaluate": {"checkpoint", "platforms", "preflight", "rewards", "rollout", "statistics", "trainer"},
     "preflight": {"checkpoint", "config", "rewards", "trainer"},
     "main_sdpo": {"config", "platforms", "preflight", "rollout", "signals", "trainer"},
+    "test_time": {
+        "algorithm",
+        "checkpoint",
+        "config",
+        "main_sdpo",
+        "platforms",
+        "preflight",
+        "rollout",
+        "trainer",
+        "watch",
+    },
     "": set(),
 }
 # What a room may import from outside. None: anything that is installed.
@@ -55,6 +66,7 @@ OUTSIDE = {
     "evaluate": {"numpy", "omegaconf", "pyarrow", "torch", "transformers", "verl", "vllm"},
     "preflight": {"huggingface_hub", "hydra", "omegaconf", "pyarrow", "verl"},
     "main_sdpo": {"omegaconf", "ray", "verl"},
+    "test_time": {"omegaconf", "ray", "tensordict", "transfer_queue", "verl"},
     "": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

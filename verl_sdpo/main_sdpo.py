@@ -39,8 +39,14 @@ def _check_and_run(config: DictConfig) -> None:
     run(config)
 
 
-def run(config: DictConfig) -> None:
-    """Run a checked configuration to its end."""
+def run(config: DictConfig, extend: Callable[[DictConfig, type], type] | None = None) -> None:
+    """Run a checked configuration to its end.
+
+    Args:
+        config: the run's; it is changed into what verl takes.
+        extend: called in the task runner's process with the configuration and the trainer's class, to return a class
+            derived from it; a function of a module, since it travels by name.
+    """
     from verl.trainer.main_ppo import run_ppo
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
@@ -49,10 +55,10 @@ def run(config: DictConfig) -> None:
     auto_set_device(config)
     for_verl(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
-    _run_until_asked(lambda runner_class: run_ppo(config, task_runner_class=runner_class))
+    _run_until_asked(lambda runner_class: run_ppo(config, task_runner_class=runner_class), extend)
 
 
-def _run_until_asked(run_with: Callable[[Any], None]) -> None:
+def _run_until_asked(run_with: Callable[[Any], None], extend: Callable[[DictConfig, type], type] | None = None) -> None:
     """Run with our task runner; SIGTERM and SIGINT end the run after its step (`verl_sdpo.signals`)."""
     import ray
 
@@ -62,7 +68,7 @@ def _run_until_asked(run_with: Callable[[Any], None]) -> None:
     signals = StopSignals(lambda name: _ask_once_ray_is_there(lambda: ask_to_stop(name)))
     signals.install()
     with nothing_left_behind(ray.shutdown):
-        run_with(_StartedWith(signals.install, task_runner_class()))
+        run_with(_StartedWith(signals.install, task_runner_class(extend)))
     if (status := signals.exit_status()) != 0:
         sys.exit(status)
 
@@ -107,8 +113,8 @@ def prepare_cpu(config: DictConfig) -> None:
         config.ray_kwargs.ray_init.runtime_env.env_vars = {"VERL_PLATFORM": platform_selection.NAME}
 
 
-def task_runner_class() -> Any:
-    """verl's task runner, as a Ray actor class that picks SDPO's trainers.
+def task_runner_class(extend: Callable[[DictConfig, type], type] | None = None) -> Any:
+    """verl's task runner, as a Ray actor class that picks SDPO's trainers, or what `extend` makes of them.
 
     `TaskRunnerV1` is decorated with `ray.remote`, so the class itself is taken from Ray's metadata, and it looks its
     trainer up in verl's registry, by `trainer.v1.trainer_mode` (`verl/trainer/main_ppo.py`, verl 0.9.1).
@@ -119,7 +125,7 @@ def task_runner_class() -> Any:
     class SdpoTaskRunner(TaskRunnerV1.__ray_metadata__.modified_class):
         def run(self, config: DictConfig) -> None:
             _show_log()
-            _use_sdpo_trainers(config)
+            _use_sdpo_trainers(config, extend)
             _keep_stop_reasons(config)
             _restart_reward_workers()
             _survive_lost_trackers()
@@ -138,7 +144,7 @@ def _show_log() -> None:
     package_logger.propagate = False
 
 
-def _use_sdpo_trainers(config: DictConfig) -> None:
+def _use_sdpo_trainers(config: DictConfig, extend: Callable[[DictConfig, type], type] | None = None) -> None:
     """Let verl's registry answer with SDPO's trainer for the run's mode, and set the replay buffer's pace.
 
     A mode of our own would not do: verl's base class branches on the literal "sync". verl's buffer waits
@@ -170,7 +176,7 @@ def _use_sdpo_trainers(config: DictConfig) -> None:
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval
             return replay_buffer
 
-    trainer_base.TRAINER_REGISTRY[mode] = PacedTrainer
+    trainer_base.TRAINER_REGISTRY[mode] = PacedTrainer if extend is None else extend(config, PacedTrainer)
 
 
 def _keep_stop_reasons(config: DictConfig) -> None:

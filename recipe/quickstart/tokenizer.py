@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tokenizer of the quickstart's few words: one token a word, a punctuation mark or a line break."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -22,10 +22,18 @@ _TOKEN = Regex(r"\n|\w+|[^\w\s]")
 
 
 def build_tokenizer(new_words: Sequence[str] = task.NEW_WORDS) -> PreTrainedTokenizerFast:
-    """The tokenizer. Spaces only separate: decoding puts one between any two tokens. Padding is on the left."""
+    """The quickstart's tokenizer."""
+    return tokenizer_of(_texts(new_words))
+
+
+def tokenizer_of(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """One that knows the words of these texts. Spaces only separate: decoding puts one between any two tokens.
+
+    Padding is on the left.
+    """
     # Invert: what matches is kept, and the blanks between are dropped.
     splitter = pre_tokenizers.Split(_TOKEN, behavior="removed", invert=True)
-    words = {word for text in _texts(new_words) for word, _ in splitter.pre_tokenize_str(text)}
+    words = {word for text in texts for word, _ in splitter.pre_tokenize_str(text)}
     vocabulary = {token: index for index, token in enumerate([PAD, UNKNOWN, START, END, *sorted(words)])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = splitter

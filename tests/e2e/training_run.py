@@ -21,7 +21,7 @@ _MARK = "VERL_SDPO_TEST_RUN"
 
 
 class TrainingRun:
-    """`python -m verl_sdpo.main_sdpo <overrides>` in a process of its own, its output in a file."""
+    """`python -m verl_sdpo.main_sdpo <overrides>`, or another module, in a process of its own, its output in a file."""
 
     def __init__(
         self,
@@ -30,12 +30,15 @@ class TrainingRun:
         environment: dict[str, str] | None = None,
         working_directory: Path | None = None,
         starter: tuple[str, ...] = (),
+        module: str = "verl_sdpo.main_sdpo",
+        config: str = "sdpo_trainer_cpu",
     ) -> None:
         self.log = log
         self._mark = uuid.uuid4().hex
         environment = os.environ | {"HF_HUB_OFFLINE": "1", _MARK: self._mark} | (environment or {})
         command = [*starter, sys.executable, "-m", "verl_sdpo.main_sdpo"]
         command += ["--config-name", "sdpo_trainer_cpu", *overrides]
+        command = [sys.executable, "-m", module, "--config-name", config, *overrides]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,

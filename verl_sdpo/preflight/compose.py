@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from verl_sdpo.config import flat_defaults
+from verl_sdpo.config import flat_defaults, test_time
 from verl_sdpo.preflight.fault import EXIT_CODES, Fault, Findings
 from verl_sdpo.preflight.overrides import added_key_warnings, unknown_override_faults
 from verl_sdpo.preflight.report import report
@@ -27,12 +27,13 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def register_config() -> None:
-    """Give Hydra the options of SDPO with the defaults of their dataclasses."""
+    """Give Hydra the options of SDPO and of test-time runs with the defaults of their dataclasses."""
     ConfigStore.instance().store(group="self_distillation", name="defaults", node=flat_defaults())
+    ConfigStore.instance().store(group="test_time_options", name="defaults", node=test_time.defaults())
 
 
-def compose_and_call(task: Callable[[DictConfig], None]) -> None:
-    """Compose the configuration that the command line names and call the task with it.
+def compose_and_call(task: Callable[[DictConfig], None], config_name: str = "sdpo_trainer") -> None:
+    """Compose the configuration that the command line names, or else `config_name`, and call the task with it.
 
     A configuration that cannot be composed ends the program with the exit status of faults of the configuration.
     """
@@ -51,11 +52,11 @@ def compose_and_call(task: Callable[[DictConfig], None]) -> None:
     # Hydra would print its error, one at a time, and end the program.
     os.environ[_FULL_ERROR] = "1"
     try:
-        hydra.main(config_path="pkg://verl_sdpo.config", config_name="sdpo_trainer", version_base=None)(called)()
+        hydra.main(config_path="pkg://verl_sdpo.config", config_name=config_name, version_base=None)(called)()
     except (HydraException, OmegaConfBaseException) as error:
         if is_composed:
             raise
-        sys.stderr.write(report(Findings(composition_faults(error, sys.argv[1:]))) + "\n")
+        sys.stderr.write(report(Findings(composition_faults(error, sys.argv[1:], config_name))) + "\n")
         sys.exit(EXIT_CODES["config"])
     finally:
         _restore(was_set)
@@ -71,10 +72,10 @@ def override_warnings(config: DictConfig) -> list[Fault]:
     return added_key_warnings(own_overrides(), config)
 
 
-def composition_faults(error: Exception, arguments: list[str]) -> list[Fault]:
+def composition_faults(error: Exception, arguments: list[str], config_name: str = "sdpo_trainer") -> list[Fault]:
     """Why the configuration could not be composed: unknown keys, each with its nearest, or Hydra's own words."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config-name", "-cn", default="sdpo_trainer")
+    parser.add_argument("--config-name", "-cn", default=config_name)
     parser.add_argument("--config-dir", "-cd")
     options, rest = parser.parse_known_args(arguments)
     faults = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -77,8 +78,12 @@ class SeededWorker(StopReasonWorker):
 
     async def _run_agent_loop(self, *args: Any, **kwargs: Any) -> Any:
         # A session is one asyncio task, and so has a context of its own.
-        _REQUESTS.set(Requests(self.rollout_config.seed, kwargs["uid"], kwargs["session_id"]))
+        _REQUESTS.set(self._requests(kwargs))
         return await super()._run_agent_loop(*args, **kwargs)
+
+    def _requests(self, row: Mapping[str, Any]) -> Requests:
+        """Of a session, from its row with `uid` and `session_id`."""
+        return Requests(self.rollout_config.seed, row["uid"], row["session_id"])
 
 
 class SeededManager(StopReasonManager):

@@ -121,6 +121,13 @@ def has_samples(batch: KVBatchMeta) -> bool:
     return any(not tag.get("is_padding", False) for tag in batch.tags)
 
 
+def join_groups(batch: KVBatchMeta, uid: str) -> KVBatchMeta:
+    """Make all samples of the batch one question's group, whichever rows of it they were asked by."""
+    fields = TensorDict({"uid": NonTensorStack(*[uid] * len(batch))}, batch_size=len(batch))
+    tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+    return batch
+
+
 def num_generated(batch: KVBatchMeta) -> int:
     """Samples that the rollout made: all but verl's padding."""
     return sum(bool(tag.get(_IS_LEFT_OUT, not tag.get("is_padding", False))) for tag in batch.tags)

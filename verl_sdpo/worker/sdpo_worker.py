@@ -24,6 +24,7 @@ from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 from verl_sdpo.algorithm.linear_kernels import kernels_for
 from verl_sdpo.config.checks import SDPO
 from verl_sdpo.worker.actor_config import SdpoActorConfig
+from verl_sdpo.worker.base_state import BaseState
 from verl_sdpo.worker.distilling_head import distilling_head, why_not
 from verl_sdpo.worker.finite_targets import without_broken_tokens
 from verl_sdpo.worker.idle_samples import without_idle_samples
@@ -236,6 +237,20 @@ class SdpoTrainingWorker(TrainingWorker):
             )
         self.teacher.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 
+    def remember_base(self, seed: int) -> str:
+        """Keep a copy of all that training moves, to return to; its digest, which differs from rank to rank.
+
+        Args:
+            seed: of this process's generators, which are begun anew with it.
+        """
+        self._base = BaseState(self.engine, self.teacher, seed, self.rank)
+        return self._base.digest_now()
+
+    def return_to_base(self) -> str:
+        """Make everything as it was when `remember_base` was called; the digest of what it is then."""
+        self._base.restore()
+        return self._base.digest_now()
+
     def _teacher_path(self, local_path: str) -> str:
         return os.path.join(local_path, f"teacher_world_size_{self.world_size}_rank_{self.rank}.pt")
 
@@ -275,6 +290,16 @@ class SdpoActorRolloutRefWorker(ActorRolloutRefWorker):
         if self._is_actor:
             config: SdpoActorConfig = omega_conf_to_dataclass(self.config.actor)
             self.actor.start_self_distillation(config)
+
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def remember_base(self, seed: int) -> str:
+        """See `SdpoTrainingWorker.remember_base`."""
+        return self.actor.remember_base(seed)
+
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def return_to_base(self) -> str:
+        """See `SdpoTrainingWorker.return_to_base`."""
+        return self.actor.return_to_base()
 
     @register(dispatch_mode=make_nd_compute_dataproto_dispatch_fn(mesh_name="actor"))
     def compute_teacher_log_prob(self, data: TensorDict) -> TensorDict:
