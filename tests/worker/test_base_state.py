@@ -25,26 +25,17 @@ def draws():
 def several_questions(rank, world, path, options):
     """At the start and after each of three returns: the state, a digest, draws; in between two training steps."""
     worker = make_worker(path, options={"distillation_topk": 7} | options, optimizer=OPTIMIZER)
-    seen = [("start", worker.remember_base(3), state(worker), draws(), worker.teacher.state_dict())]
-    for question in range(3):
+    start, before = worker.remember_base(3), state(worker)
+    seen = [{"digest": start, "changed": set(), "draws": draws()}]
+    for _ in range(3):
         step(worker, TARGETS, rank, world)
         step(worker, TARGETS, rank, world)
         draws()
-        trained = state(worker)
-        moved = worker._base.digest_now()
-        seen.append((moved, worker.return_to_base(), state(worker), draws(), worker.teacher.state_dict()))
-        seen[-1] += (trained,)
-    return [
-        {
-            "moved": entry[0],
-            "digest": entry[1],
-            "changed": changed(seen[0][2], entry[2]),
-            "draws": entry[3],
-            "learned": changed(entry[2], entry[5]) if len(entry) > 5 else None,
-            "trained": entry[5] if len(entry) > 5 else None,
-        }
-        for entry in seen
-    ]
+        trained, moved = state(worker), worker._base.digest_now()
+        digest = worker.return_to_base()
+        found = {"digest": digest, "changed": changed(before, state(worker)), "draws": draws()}
+        seen.append(found | {"moved": moved, "learned": changed(before, trained), "trained": trained})
+    return seen
 
 
 @pytest.fixture(scope="module", params=TEACHERS)

@@ -1,0 +1,150 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery curves and generations to the first success, from the results of finished test-time runs.
+
+`python -m recipe.test_time.discovery_report --runs DIR --output DIR` reads every `DIR/<method>/seed<k>/results.json`
+that has all questions of the others; it writes `discovery.md` and `discovery.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from verl_sdpo.statistics.attempts import pass_at_k
+from verl_sdpo.statistics.bootstrap import interval
+from verl_sdpo.statistics.discovery import discovery_curve
+
+LABELS = {"sdpo": "SDPO", "best_of_k": "best-of-k", "multi_turn": "multi-turn, feedback only"}
+LEVEL = 0.9
+RESAMPLES = 2000
+# By question, for each seed the first success; None for none.
+Firsts = dict[str, list[int | None]]
+
+
+def read_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """By method the results of its seeds."""
+    paths = sorted(folder.glob("*/seed*/results.json"))
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for path in paths:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        runs.setdefault(results["method"], []).append(results)
+    return {method: runs[method] for method in LABELS if method in runs}
+
+
+def first_successes(results: Sequence[Mapping[str, Any]]) -> Firsts:
+    """Of one method. Each seed has its own codes, and so a question is a name and a seed."""
+    firsts: Firsts = {}
+    for each in results:
+        for name, question in each["questions"].items():
+            firsts[f"seed {each['seed']} question {name}"] = [question["first_success"]]
+    return firsts
+
+
+def costs(firsts: Firsts, budget: int) -> np.ndarray:
+    """(num_questions,) generations to the first success; the whole budget where there is none."""
+    return np.array([np.mean([budget if first is None else first for first in each]) for each in firsts.values()])
+
+
+def curve_band(firsts: Firsts, budget: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Both (budget,): the ends of a percentile bootstrap of the curve, over questions."""
+    single = np.stack([discovery_curve({name: each}, budget) for name, each in firsts.items()])
+    generator = np.random.default_rng(seed)
+    drawn = [single[generator.integers(0, len(single), len(single))].mean(axis=0) for _ in range(RESAMPLES)]
+    return tuple(np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0))
+
+
+def ratio(slow: np.ndarray, fast: np.ndarray) -> tuple[float, float, float]:
+    """(ratio of the means, ends of its bootstrap interval); both (num_questions,), of the same questions."""
+    pairs = np.arange(len(slow), dtype=np.float64)
+
+    def of(rows: np.ndarray) -> float:
+        rows = rows.astype(int)
+        return float(slow[rows].mean() / fast[rows].mean())
+
+    return of(pairs), *interval(pairs, of, LEVEL, RESAMPLES)
+
+
+def table(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int) -> str:
+    """Markdown: a row a method."""
+    lines = [
+        f"| Method | questions | solved within {budget} | generations to the first success, mean | 90 % interval |",
+        "|---|---|---|---|---|",
+    ]
+    spent = {}
+    for method, results in runs.items():
+        firsts = first_successes(results)
+        spent[method] = costs(firsts, budget)
+        low, high = interval(spent[method], level=LEVEL, resamples=RESAMPLES)
+        solved = sum(first is not None for each in firsts.values() for first in each)
+        lines.append(
+            f"| {LABELS[method]} | {len(firsts)} | {solved} | {spent[method].mean():.0f} | {low:.0f} to {high:.0f} |"
+        )
+    for other in ("best_of_k", "multi_turn"):
+        if "sdpo" in spent and other in spent and len(spent["sdpo"]) == len(spent[other]):
+            value, low, high = ratio(spent[other], spent["sdpo"])
+            lines.append("")
+            lines.append(
+                f"{LABELS[other]} over SDPO: {value:.2f} times the generations (90 %: {low:.2f} to {high:.2f})."
+            )
+    if "best_of_k" in runs:
+        lines += ["", _pass_line(runs["best_of_k"], budget)]
+    return "\n".join(lines)
+
+
+def _pass_line(results: Sequence[Mapping[str, Any]], budget: int) -> str:
+    """pass@k from all samples of best-of-k, where it went on to the end of its budget."""
+    whole = [q for each in results for q in each["questions"].values() if q["generations"] == budget]
+    if len(whole) < sum(len(each["questions"]) for each in results):
+        return "best-of-k stopped at first successes, so there is no pass@k from all of its samples."
+    at = [k for k in (1, 16, 128, budget) if k <= budget]
+    values = [np.mean([pass_at_k(budget, q["successes"], k) for q in whole]) for k in at]
+    shown = ", ".join(f"pass@{k} {value:.3f}" for k, value in zip(at, values))
+    return f"Of best-of-k, unbiased from all samples: {shown}."
+
+
+def picture(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int, path: Path) -> None:
+    """discovery@k over generations, with 90 % bands."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), dpi=150)
+    generations = np.arange(1, budget + 1)
+    for number, (method, results) in enumerate(runs.items()):
+        firsts = first_successes(results)
+        low, high = curve_band(firsts, budget)
+        axes.plot(generations, discovery_curve(firsts, budget), color=f"C{number}", label=LABELS[method])
+        axes.fill_between(generations, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
+    axes.set(xscale="log", xlabel="generations", ylabel="discovery@k", ylim=(-0.02, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    runs = read_runs(arguments.runs)
+    if not runs:
+        raise SystemExit(f"error: {arguments.runs} has no <method>/seed<k>/results.json")
+    [budget] = {results["budget"] for each in runs.values() for results in each}
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    text = table(runs, budget)
+    (arguments.output / "discovery.md").write_text(text + "\n", encoding="utf-8")
+    picture(runs, budget, arguments.output / "discovery.png")
+    print(f"{text}\n\npicture: {arguments.output / 'discovery.png'}")
+
+
+if __name__ == "__main__":
+    main()
