@@ -1,9 +1,9 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of the CPU demonstration: find a hidden code of a few words from being told how many are right.
+"""The task of the CPU demonstration: find a hidden code of a few words from being told which words were right.
 
 A question names something; the code that goes with it was drawn at random and is nowhere in the model. The feedback on
-an attempt repeats it and says how many of its words are right, not which: no single feedback contains the answer.
+an attempt repeats the words of it that are right, and says nothing about the others: not what would be right there.
 """
 
 import random
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 DATA_SOURCE = "test_time/hidden_code"
 QUESTION = "Guess the code of {name}."
-FEEDBACK = "{attempt}: {count} right."
-NO_CODE = "{length} words: no code."
+FEEDBACK = "Right: {words}."
+WRONG_WORD = "-"
 CODE_LENGTH = 3
 CODE_WORDS = tuple("alfa bravo delta echo foxtrot golf hotel india juliett kilo".split())
 NAMES = tuple(
@@ -46,7 +46,5 @@ def feedback_on(attempt: str, code: str) -> str:
     given, expected = attempt.split(), code.split()
     if given == expected:
         return ""
-    if len(given) != len(expected):
-        return NO_CODE.format(length=min(len(given), 9))
-    count = sum(a == b for a, b in zip(given, expected))
-    return FEEDBACK.format(attempt=attempt, count=count)
+    given += [WRONG_WORD] * len(expected)
+    return FEEDBACK.format(words=" ".join(a if a == b else WRONG_WORD for a, b in zip(given, expected)))

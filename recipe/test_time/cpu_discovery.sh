@@ -7,9 +7,9 @@
 #
 #   bash recipe/test_time/cpu_discovery.sh
 #
-# For each of SEEDS it trains a base model from scratch, makes QUESTIONS questions on which that model is right in one of
-# a thousand attempts, and runs the METHODS with BUDGET generations a question. Running it again goes on where it was
-# stopped; what is finished is skipped. OUT=DIR puts everything elsewhere; DRY_RUN=1 prints the commands of the runs.
+# It trains a base model from scratch, makes QUESTIONS questions on which that model is right in one of a thousand
+# attempts, and runs the METHODS with BUDGET generations a question, once for each of SEEDS. Running it again goes on where
+# it was stopped; what is finished is skipped. OUT=DIR puts everything elsewhere; DRY_RUN=1 prints the runs' commands.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
@@ -28,12 +28,12 @@ run() {
     local folder="$OUT/$method/seed$seed"
     local command=(
         "$PYTHON" -m verl_sdpo.test_time --config-name sdpo_test_time_cpu
-        data.train_files="$OUT/data/seed$seed.parquet"
+        data.train_files="$OUT/questions.parquet"
         data.max_prompt_length=128
         data.max_response_length=8
         reward.custom_reward_function.path=pkg://verl_sdpo.rewards
         "+reward.custom_reward_function.reward_kwargs.reward_modules=[$ROOT/recipe/test_time/code_reward.py]"
-        actor_rollout_ref.model.path="$OUT/base_model/seed$seed"
+        actor_rollout_ref.model.path="$OUT/base_model"
         actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16
         actor_rollout_ref.actor.optim.lr="$LR"
         actor_rollout_ref.actor.self_distillation.max_reprompt_len=128
@@ -51,8 +51,8 @@ run() {
     # All samples, for pass@k.
     best_of_k) command+=(test_time.stop_at_first_success=false test_time.concurrent_questions="$QUESTIONS"
         actor_rollout_ref.rollout.n=64) ;;
-    # As many turns as the base model was trained to read together.
-    multi_turn) command+=(test_time.max_prompt_tokens=80 test_time.concurrent_questions="$QUESTIONS") ;;
+    # One turn, as the base model was trained to read; it repeats what was right before.
+    multi_turn) command+=(test_time.max_prompt_tokens=48 test_time.concurrent_questions="$QUESTIONS") ;;
     esac
     if [[ "${DRY_RUN:-0}" == 1 ]]; then
         printf '%q ' "${command[@]}"
@@ -73,15 +73,14 @@ run() {
     touch "$folder/finished"
 }
 
-for SEED in $SEEDS; do
-    if [[ "${DRY_RUN:-0}" != 1 ]]; then
-        if [[ ! -f "$OUT/base_model/seed$SEED/rates.json" ]]; then
-            echo "base model of seed $SEED: training from scratch"
-            "$PYTHON" -m recipe.test_time.code_model --output "$OUT/base_model/seed$SEED" --seed "$SEED"
-        fi
-        "$PYTHON" -m recipe.test_time.code_data --output "$OUT/data/seed$SEED.parquet" --seed "$SEED" \
-            --questions "$QUESTIONS"
+if [[ "${DRY_RUN:-0}" != 1 ]]; then
+    if [[ ! -f "$OUT/base_model/rates.json" ]]; then
+        echo "base model: training from scratch"
+        "$PYTHON" -m recipe.test_time.code_model --output "$OUT/base_model"
     fi
+    "$PYTHON" -m recipe.test_time.code_data --output "$OUT/questions.parquet" --questions "$QUESTIONS"
+fi
+for SEED in $SEEDS; do
     for METHOD in $METHODS; do
         run "$METHOD" "$SEED"
     done

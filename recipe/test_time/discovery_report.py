@@ -3,7 +3,7 @@
 """Discovery curves and generations to the first success, from the results of finished test-time runs.
 
 `python -m recipe.test_time.discovery_report --runs DIR --output DIR` reads every `DIR/<method>/seed<k>/results.json`
-that has all questions of the others; it writes `discovery.md` and `discovery.png`.
+beside which there is a file `finished`, and writes `discovery.md` and `discovery.png`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Firsts = dict[str, list[int | None]]
 
 def read_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """By method the results of its seeds."""
-    paths = sorted(folder.glob("*/seed*/results.json"))
+    paths = [path for path in sorted(folder.glob("*/seed*/results.json")) if path.with_name("finished").exists()]
     runs: dict[str, list[dict[str, Any]]] = {}
     for path in paths:
         results = json.loads(path.read_text(encoding="utf-8"))
@@ -38,16 +38,16 @@ def read_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def first_successes(results: Sequence[Mapping[str, Any]]) -> Firsts:
-    """Of one method. Each seed has its own codes, and so a question is a name and a seed."""
+    """Of one method's runs."""
     firsts: Firsts = {}
     for each in results:
         for name, question in each["questions"].items():
-            firsts[f"seed {each['seed']} question {name}"] = [question["first_success"]]
+            firsts.setdefault(name, []).append(question["first_success"])
     return firsts
 
 
 def costs(firsts: Firsts, budget: int) -> np.ndarray:
-    """(num_questions,) generations to the first success; the whole budget where there is none."""
+    """(num_questions,) generations to the first success, mean over seeds; the whole budget where there is none."""
     return np.array([np.mean([budget if first is None else first for first in each]) for each in firsts.values()])
 
 
@@ -60,7 +60,7 @@ def curve_band(firsts: Firsts, budget: int, seed: int = 0) -> tuple[np.ndarray, 
 
 
 def ratio(slow: np.ndarray, fast: np.ndarray) -> tuple[float, float, float]:
-    """(ratio of the means, ends of its bootstrap interval); both (num_questions,), of the same questions."""
+    """(ratio of the means, ends of its bootstrap interval over questions); both (num_questions,), same questions."""
     pairs = np.arange(len(slow), dtype=np.float64)
 
     def of(rows: np.ndarray) -> float:
@@ -73,8 +73,8 @@ def ratio(slow: np.ndarray, fast: np.ndarray) -> tuple[float, float, float]:
 def table(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int) -> str:
     """Markdown: a row a method."""
     lines = [
-        f"| Method | questions | solved within {budget} | generations to the first success, mean | 90 % interval |",
-        "|---|---|---|---|---|",
+        f"| Method | questions | seeds | solved within {budget} | first success, mean generations | 90 % interval |",
+        "|---|---|---|---|---|---|",
     ]
     spent = {}
     for method, results in runs.items():
@@ -83,10 +83,11 @@ def table(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int) -> str:
         low, high = interval(spent[method], level=LEVEL, resamples=RESAMPLES)
         solved = sum(first is not None for each in firsts.values() for first in each)
         lines.append(
-            f"| {LABELS[method]} | {len(firsts)} | {solved} | {spent[method].mean():.0f} | {low:.0f} to {high:.0f} |"
+            f"| {LABELS[method]} | {len(firsts)} | {len(results)} | {solved} of {sum(map(len, firsts.values()))} | "
+            f"{spent[method].mean():.0f} | {low:.0f} to {high:.0f} |"
         )
     for other in ("best_of_k", "multi_turn"):
-        if "sdpo" in spent and other in spent and len(spent["sdpo"]) == len(spent[other]):
+        if "sdpo" in spent and other in spent:
             value, low, high = ratio(spent[other], spent["sdpo"])
             lines.append("")
             lines.append(

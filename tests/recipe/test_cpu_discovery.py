@@ -39,19 +39,20 @@ def test_each_command_composes_and_passes_the_checks(compose, tmp_path):
     assert methods == ["sdpo", "best_of_k", "multi_turn"]
 
 
-def test_feedback_counts_the_right_words_and_says_nothing_about_a_code():
+def test_feedback_repeats_the_right_words_only():
     assert code_task.feedback_on("alfa bravo delta", "alfa bravo delta") == ""
-    assert code_task.feedback_on("alfa delta bravo", "alfa bravo delta") == "alfa delta bravo: 1 right."
-    assert code_task.feedback_on("alfa", "alfa bravo delta") == "1 words: no code."
+    assert code_task.feedback_on("alfa delta bravo", "alfa bravo delta") == "Right: alfa - -."
+    assert code_task.feedback_on("kilo", "alfa bravo delta") == "Right: - - -."
+    assert code_task.feedback_on("alfa bravo delta echo", "alfa bravo delta") == "Right: alfa bravo delta."
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_feedback_tells_the_code(seed):
+def test_no_feedback_tells_a_word_that_was_not_tried(seed):
     rng = random.Random(seed)
     for _ in range(50):
         code, attempt = code_task.draw_code(rng), code_task.draw_code(rng)
         told = code_task.feedback_on(attempt, code)
-        # All that is told is the attempt and a number, which fit more than one code.
+        # What is told fits more than one code.
         fitting = {
             other
             for other in (" ".join((a, b, c)) for a in W for b in W for c in W)
@@ -71,6 +72,7 @@ def write(folder, method, seed, firsts, budget=8, **more):
         str(row): {"first_success": first, "generations": budget, "successes": int(first is not None)}
         for row, first in enumerate(firsts)
     }
+    path.with_name("finished").touch()
     path.write_text(json.dumps({"method": method, "seed": seed, "budget": budget, "questions": questions} | more))
 
 
@@ -83,11 +85,14 @@ def test_the_table_of_runs_that_are_known_by_hand(tmp_path):
     assert list(runs) == ["sdpo", "best_of_k"]
     text = discovery_report.table(runs, 8)
     # (2 + 4 + 2 + 8) / 4 and (4 + 8 + 8 + 8) / 4.
-    assert "| SDPO | 4 | 3 | 4 | " in text
-    assert "| best-of-k | 4 | 2 | 7 | " in text
+    assert "| SDPO | 2 | 2 | 3 of 4 | 4 | " in text
+    assert "| best-of-k | 2 | 2 | 2 of 4 | 7 | " in text
     assert "best-of-k over SDPO: 1.75 times the generations" in text
     # Two of four questions with one success in eight samples: pass@1 is 1/8 of them, pass@8 all.
     assert "pass@1 0.062, pass@8 0.500" in text
+    # A run that is not finished is none.
+    (tmp_path / "sdpo" / "seed1" / "finished").unlink()
+    assert len(discovery_report.read_runs(tmp_path)["sdpo"]) == 1
     discovery_report.picture(runs, 8, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5000
 
