@@ -3,8 +3,8 @@
 """Train the demonstration's base model from scratch: `python -m recipe.test_time.code_model --output DIR --seed 0`.
 
 It learns to guess a code, any code; to guess one that has the words that feedback calls right; and to repeat a
-solution. The codes of the examples are drawn anew for each, so none can be learned by heart, and those of the demonstration's
-questions are as likely as all others: one in a thousand.
+solution. The codes of the examples are drawn anew for each, so none can be learned by heart, and those of the
+demonstration's questions are as likely as all others: one in a thousand.
 """
 
 from __future__ import annotations

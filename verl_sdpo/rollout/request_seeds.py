@@ -81,8 +81,8 @@ class SeededWorker(StopReasonWorker):
         _REQUESTS.set(self._requests(kwargs))
         return await super()._run_agent_loop(*args, **kwargs)
 
-    def _requests(self, row: Mapping[str, Any]) -> Requests:
-        """Of a session, from its row with `uid` and `session_id`."""
+    def _requests(self, row: Mapping[str, Any]) -> Requests | None:
+        """Of a session, from its row with `uid` and `session_id`; None leaves them as they are."""
         return Requests(self.rollout_config.seed, row["uid"], row["session_id"])
 
 

@@ -31,7 +31,10 @@ class RecordingWorker(SeededWorker):
         """The run's."""
         return find_recorder()
 
-    def _requests(self, row: Mapping[str, Any]) -> Requests:
+    def _requests(self, row: Mapping[str, Any]) -> Requests | None:
+        if self.rollout_config.name != "vllm":
+            # Other engines take no seed of that name.
+            return None
         return Requests(self.rollout_config.seed, row[QUESTION], _attempt_of(row))
 
     async def _compute_score(self, outputs: list[AgentLoopOutput], kwargs: dict[str, Any]) -> None:
