@@ -310,6 +310,7 @@ def test_the_table_of_overrides_is_complete():
     rooms = [
         ROOT / "verl_sdpo/main_sdpo.py",
         *(ROOT / "verl_sdpo/rollout").glob("*.py"),
+        *(ROOT / "verl_sdpo/test_time").glob("*.py"),
         *(ROOT / "verl_sdpo/trainer").glob("*.py"),
         *(ROOT / "verl_sdpo/worker").glob("*.py"),
     ]

@@ -171,8 +171,10 @@ class OneQuestionAtATime:
         return messages
 
     def _step_once(self, metrics: dict[str, Any], timing_raw: dict[str, float], *args: Any) -> KVBatchMeta:
-        make = super()._step_once if self.test_time.learns else self._only_generate
-        batch = make(metrics, timing_raw, self._num_rows)
+        if self.test_time.learns:
+            batch = super()._step_once(metrics, timing_raw, self._num_rows)
+        else:
+            batch = self._only_generate(metrics, timing_raw, self._num_rows)
         with marked_timer("test_time", timing_raw):
             for name, attempts in self._asked.items():
                 turns = ray.get(self.recorder.take.remote(name, self.global_steps, list(attempts)))
