@@ -125,7 +125,7 @@ class FakeQueue:
     def kv_batch_put(self, keys, partition_id, fields):
         assert fields.batch_size[0] == len(keys)
         self.written = fields
-        known = [*self.columns, *fields.keys()]
+        known = list(dict.fromkeys([*self.columns, *fields.keys()]))
         tags = [self.tags.get(key, {}) for key in keys]
         return KVBatchMeta(keys=keys, tags=tags, partition_id=partition_id, fields=known)
 

@@ -10,9 +10,10 @@ import torch
 from tensordict import NonTensorStack, TensorDict
 from transfer_queue import KVBatchMeta
 
-from verl_sdpo.algorithm.reprompt import RepromptConfig
+from verl_sdpo.algorithm.reprompt import RepromptConfig, plan_reprompts
+from verl_sdpo.algorithm.reprompt_config import RepromptConfig
 from verl_sdpo.algorithm.sample_weights import SampleWeights
-from verl_sdpo.trainer.batch_fields import read_evidence, read_rollouts, write_teacher_inputs
+from verl_sdpo.trainer.batch_fields import join_groups, read_evidence, read_rollouts, write_teacher_inputs
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch
 
 IM_END = 256
@@ -242,3 +243,19 @@ def test_rows_without_a_target_are_not_empty(put_in_queue):
     write_teacher_inputs(meta(2), TeacherBatch([None, None], None, {}))
     assert queue.written["teacher_input_ids"].offsets().diff().min() > 0
     assert queue.written["self_distillation_mask"].tolist() == [0.0, 0.0]
+
+
+def test_rows_of_one_question_are_joined_to_a_group_that_shares_its_demonstrations(put_in_queue, columns, tokenizer):
+    batch = KVBatchMeta(keys=["a", "b", "c", "d"], tags=[{}] * 4, partition_id="train")
+
+    def shown(columns):
+        queue = put_in_queue(columns)
+        plans = plan_reprompts(read_rollouts(batch, tokenizer)[0], RepromptConfig())
+        return [plan.demonstration for plan in plans], queue
+
+    # The first sample succeeds. Rows apart, as in a batch that has the question twice, only the second sees it.
+    apart, queue = shown(columns)
+    assert apart == [None, "one", None, None]
+    assert join_groups(batch, "question-7") == batch
+    joined, _ = shown(columns | {"uid": queue.written["uid"]})
+    assert joined == [None, "one", "one", "one"]
