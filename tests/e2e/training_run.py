@@ -36,9 +36,7 @@ class TrainingRun:
         self.log = log
         self._mark = uuid.uuid4().hex
         environment = os.environ | {"HF_HUB_OFFLINE": "1", _MARK: self._mark} | (environment or {})
-        command = [*starter, sys.executable, "-m", "verl_sdpo.main_sdpo"]
-        command += ["--config-name", "sdpo_trainer_cpu", *overrides]
-        command = [sys.executable, "-m", module, "--config-name", config, *overrides]
+        command = [*starter, sys.executable, "-m", module, "--config-name", config, *overrides]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,

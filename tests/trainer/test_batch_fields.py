@@ -11,7 +11,6 @@ from tensordict import NonTensorStack, TensorDict
 from transfer_queue import KVBatchMeta
 
 from verl_sdpo.algorithm.reprompt import RepromptConfig, plan_reprompts
-from verl_sdpo.algorithm.reprompt_config import RepromptConfig
 from verl_sdpo.algorithm.sample_weights import SampleWeights
 from verl_sdpo.trainer.batch_fields import join_groups, read_evidence, read_rollouts, write_teacher_inputs
 from verl_sdpo.trainer.teacher_batch import TeacherBatch, build_teacher_batch
