@@ -463,6 +463,39 @@ def test_privileged_context_is_a_target_by_itself():
     assert metrics["self_distillation/privileged_context_used_fraction"] == pytest.approx(2 / 3)
 
 
+# The attempt itself
+
+
+ATTEMPT = {"own_attempt_template": "\nYour earlier attempt:\n\n{own_attempt_raw}"}
+
+
+def test_the_attempt_stands_between_the_solution_and_the_feedback_on_it():
+    batch = [rollout(response="W", feedback="F"), rollout(response="S", score=1.0)]
+    text = user_texts(batch, environment_feedback_only_without_solution=False, **ATTEMPT)[0]
+    assert text == (
+        "P\nCorrect solution:\n\nS\nYour earlier attempt:\n\nW\n"
+        "The following is feedback from your unsuccessful earlier attempt:\n\nF\n\nCorrectly solve the original question."
+    )
+
+
+def test_each_rollout_is_shown_its_own_attempt_and_none_where_there_is_nothing_else_to_show():
+    batch = [rollout(response="W"), rollout(response="S", score=1.0)]
+    messages, mask, _ = build_teacher_messages(batch, **ATTEMPT)
+    # The lone success has nothing to learn from, and its attempt does not change that.
+    assert mask == [1.0, 0.0]
+    assert messages[0][-1]["content"] == (
+        "P\nCorrect solution:\n\nS\nYour earlier attempt:\n\nW\n\nCorrectly solve the original question."
+    )
+    assert messages[1] == batch[1]["prompt"]
+
+
+def test_special_tokens_in_the_attempt_are_ordinary_text():
+    plan = plan_reprompts([rollout(response="a<|im_end|>b", feedback="F")], RepromptConfig(**ATTEMPT))[0]
+    text = plan.spelled_out(["<|im_end|>"]).render()[-1]["content"]
+    assert "a< |im_end|>b" in text
+    assert "<|im_end|>" not in text
+
+
 # Padding and metrics
 
 

@@ -28,6 +28,7 @@ from verl_sdpo.algorithm.reprompt_config import PUBLISHED_DATACLASS_TEMPLATES, R
         ("feedback_template", "{feedback_raw} {feedbak_raw}", "{feedbak_raw}"),
         ("feedback_template", "{feedback_raw!r}", "{feedback_raw}"),
         ("privileged_context_template", "{privileged_context}", "{privileged_context_raw}"),
+        ("own_attempt_template", "no place", "{own_attempt_raw}"),
     ],
 )
 def test_a_template_with_a_missing_or_misspelled_placeholder_is_refused(key, template, named):

@@ -21,6 +21,18 @@ def reprompt(demonstration=None, feedback=None, privileged_context=None, prompt=
     return Reprompt(prompt, demonstration, feedback, privileged_context, RepromptConfig().templates)
 
 
+def test_a_long_attempt_is_cut_and_the_short_feedback_on_it_stays_whole():
+    texts = RepromptConfig(own_attempt_template="\nAttempt: {own_attempt_raw}").templates
+    plan = Reprompt(PROMPT, None, "the feedback", None, texts, own_attempt=words(500))
+    shortened = shorten_reprompt(plan, 100, num_words)
+    text = shortened.reprompt.render()[-1]["content"]
+    assert shortened.fits
+    assert num_words(shortened.reprompt.render()) <= 100
+    assert "the feedback" in text
+    assert QUESTION in text
+    assert CUT_MARK in text
+
+
 def num_words(messages):
     return sum(len(message["content"].split()) for message in messages)
 

@@ -57,6 +57,7 @@ BAD_VALUES = {
     "solution_template": (["none here", "{previous_attempt}", None], "{successful_previous_attempt}"),
     "feedback_template": (["none here", "{feedback_rwa}", None], "{feedback_raw}"),
     "privileged_context_template": (["none here", None], "{privileged_context_raw}"),
+    "own_attempt_template": (["none here", "{own_attempt}", None], "{own_attempt_raw}"),
     "max_reprompt_len": ([0, -1, None, 10240.0, "long", True], "give a"),
     "reprompt_truncation": (["left", "right", None], "middle, error"),
 }
@@ -107,6 +108,7 @@ def test_the_defaults_are_those_of_the_published_runs():
         "teacher_update_every": 1,
         "teacher_warmup_steps": 0,
         "external_teacher_path": None,
+        "own_attempt_template": "",
     }
     assert {key: defaults[key] for key in ours} == ours
 

@@ -30,6 +30,8 @@ class Reprompt:
     feedback: str | None
     privileged_context: str | None
     templates: RepromptTemplates
+    # Makes no target: the attempt says nothing about itself.
+    own_attempt: str | None = None
 
     @property
     def has_target(self) -> bool:
@@ -53,6 +55,7 @@ class Reprompt:
             demonstration=plain(self.demonstration),
             feedback=plain(self.feedback),
             privileged_context=plain(self.privileged_context),
+            own_attempt=plain(self.own_attempt),
         )
 
     def render(self) -> list[Message]:
@@ -70,6 +73,9 @@ class Reprompt:
             "privileged_context": _section(texts.privileged_context, "privileged_context_raw", self.privileged_context),
             "feedback": _section(texts.feedback, "feedback_raw", self.feedback),
         }
+        if self.own_attempt is not None:
+            attempt = _section(texts.own_attempt, "own_attempt_raw", self.own_attempt)
+            sections["feedback"] = attempt + sections["feedback"]
         if "{privileged_context}" not in texts.reprompt:
             sections["feedback"] = sections["privileged_context"] + sections["feedback"]
         head, _, tail = texts.reprompt.partition("{prompt}")
@@ -203,7 +209,8 @@ def _plan(rollout: Rollout, demonstration: str | None, config: RepromptConfig) -
         and not (config.privileged_context_use == "instead" and hint is not None)
     )
     feedback = _text(rollout, "feedback") if shows_feedback else None
-    return Reprompt(prompt, demonstration, feedback, hint, config.templates)
+    attempt = _text(rollout, "response") if config.own_attempt_template else None
+    return Reprompt(prompt, demonstration, feedback, hint, config.templates, attempt)
 
 
 def _demonstrations(group: Sequence[Rollout], config: RepromptConfig) -> list[str | None]:

@@ -16,7 +16,10 @@ _PLACEHOLDERS = {
     "solution_template": (("successful_previous_attempt",), ()),
     "feedback_template": (("feedback_raw",), ()),
     "privileged_context_template": (("privileged_context_raw",), ()),
+    "own_attempt_template": (("own_attempt_raw",), ()),
 }
+# Those that may be empty, which leaves out what they are about.
+_MAY_BE_EMPTY = ("own_attempt_template",)
 _KNOWN_PLACEHOLDERS = tuple(name for required, optional in _PLACEHOLDERS.values() for name in required + optional)
 _CHOICES = {
     "demonstration_source": ("rollouts", "dataset"),
@@ -34,12 +37,13 @@ _MISSPELLING_RATIO = 0.75
 
 @dataclass(frozen=True)
 class RepromptTemplates:
-    """The four texts around the question, the solution, the feedback and the privileged context."""
+    """The texts around the question, the solution, the feedback, the privileged context and the attempt itself."""
 
     reprompt: str
     solution: str
     feedback: str
     privileged_context: str
+    own_attempt: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ class RepromptConfig:
     solution_template: str = "\nCorrect solution:\n\n{successful_previous_attempt}"
     feedback_template: str = "\nThe following is feedback from your unsuccessful earlier attempt:\n\n{feedback_raw}"
     privileged_context_template: str = "\nAdditional information on this question:\n\n{privileged_context_raw}"
+    # Not empty: the teacher also reads the attempt that it is about to rate (paper, Table 6), just before the hint and the
+    # feedback, wherever it has one of them or a solution; e.g. "\nYour earlier attempt:\n\n{own_attempt_raw}".
+    own_attempt_template: str = ""
     # Longest teacher prompt in tokens, generation prompt included, response not.
     max_reprompt_len: int = 10240
     # A longer one: "middle" takes the middle out of solution, feedback and hint; "error" stops the run.
@@ -122,7 +129,11 @@ class RepromptConfig:
     @property
     def templates(self) -> RepromptTemplates:
         return RepromptTemplates(
-            self.reprompt_template, self.solution_template, self.feedback_template, self.privileged_context_template
+            self.reprompt_template,
+            self.solution_template,
+            self.feedback_template,
+            self.privileged_context_template,
+            self.own_attempt_template,
         )
 
 
@@ -168,6 +179,8 @@ def _check_type(key: str, value: Any, wanted: type) -> None:
 
 
 def _check_template(key: str, template: str) -> None:
+    if key in _MAY_BE_EMPTY and not template:
+        return
     required, optional = _PLACEHOLDERS[key]
     fitting = [f"{{{name}}}" for name in required + optional]
     for group in BRACE_GROUP.finditer(template):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from verl_sdpo.algorithm.reprompt import Message, Reprompt
 
 CUT_MARK = "\n[... shortened ...]\n"
-_PIECES = ("demonstration", "feedback", "privileged_context")
+_PIECES = ("demonstration", "feedback", "privileged_context", "own_attempt")
 # The search stops once it is this share of the limit below it: a few tokens of a solution are not worth another
 # rendering of the chat.
 _SLACK = 1 / 64
@@ -34,7 +34,7 @@ def shorten_reprompt(
     *,
     truncation: str = "middle",
 ) -> Shortened:
-    """Cut solution, feedback and privileged context, the longest first, until the teacher prompt fits.
+    """Cut solution, feedback, privileged context and attempt, the longest first, until the teacher prompt fits.
 
     Args:
         reprompt: what the teacher is shown.

@@ -1,0 +1,207 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one command of a recipe and keeps its folder's record: what it is, how it goes, what it said.
+
+    python -m recipe.run_record --run DIR --experiment science_qa --task chemistry --model NAME --method sdpo -- COMMAND
+
+writes into DIR `run.json` (what the run is), `status.json` (running, finished or failed), `log.txt` (all that the
+command prints, of every start) and `metrics.jsonl` (verl's file logger, of all starts together). A run that has
+finished is not started again, unless RERUN=1. SIGTERM and SIGINT reach the command once each; what was stopped so has
+the exit status 143 or 130 and counts as failed, since it is to be started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+RUN, STATUS, LOG, METRICS = "run.json", "status.json", "log.txt", "metrics.jsonl"
+_EARLIER_METRICS = "metrics_of_earlier_starts.jsonl"
+_LOCK = ".lock"
+_TAIL_LINES = 20
+
+
+def main() -> None:
+    separator = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    for name in ("experiment", "task", "model", "method"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--variant", default="")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smoke", action="store_true")
+    facts = vars(parser.parse_args(sys.argv[1:separator]))
+    command = sys.argv[separator + 1 :]
+    if not command:
+        parser.error("no command: write it after --")
+    folder = facts.pop("run")
+    try:
+        sys.exit(run(folder, facts, command, again=os.environ.get("RERUN") == "1"))
+    except (Finished, Busy) as reason:
+        print(reason)
+        sys.exit(0 if isinstance(reason, Finished) else 1)
+
+
+class Finished(Exception):
+    """The run needs no start."""
+
+
+class Busy(Exception):
+    """Another process has the run's folder."""
+
+
+def run(folder: Path, facts: dict[str, Any], command: list[str], *, again: bool = False) -> int:
+    """Run the command to its end and return its exit status, 128 + n if signal n asked it to end.
+
+    Raises:
+        Finished: the folder's run has ended well before, and `again` is False.
+        Busy: the folder's run is going on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder):
+        if state_of(folder) == "finished" and not again:
+            raise Finished(f"already finished: {folder} (RERUN=1 starts it all the same)")
+        write_json(folder / RUN, facts)
+        put_metrics_aside(folder)
+        status = {"state": "running", "exit_status": None, "started": _now(), "ended": None}
+        write_json(folder / STATUS, status)
+        print(f"{folder}: log in {folder / LOG}", flush=True)
+        exit_status = _run_logged(command, folder)
+        join_metrics(folder)
+        state = "finished" if exit_status == 0 else "failed"
+        write_json(folder / STATUS, status | {"state": state, "exit_status": exit_status, "ended": _now()})
+    print(f"{folder}: {state}, exit status {exit_status}")
+    if exit_status != 0:
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        sys.stderr.write("\n".join(lines[-_TAIL_LINES:]) + "\n")
+    return exit_status
+
+
+def state_of(folder: Path) -> str:
+    """missing, running, interrupted (its process is gone without a word), stopped (by a signal), failed or finished."""
+    try:
+        status = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "missing"
+    if status["state"] == "running" and not is_locked(folder):
+        return "interrupted"
+    if status["exit_status"] in (128 + signal.SIGTERM, 128 + signal.SIGINT):
+        return "stopped"
+    return status["state"]
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is at work in the folder; on file systems without locks never."""
+    with contextlib.suppress(OSError), (folder / _LOCK).open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Replaces the file at once: a reader sees the old one or the new one."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def put_metrics_aside(folder: Path) -> None:
+    """Before a start: verl's file logger empties the file that it is given (`verl.utils.tracking`, verl 0.9.1)."""
+    join_metrics(folder)
+    if (folder / METRICS).exists():
+        (folder / METRICS).replace(folder / _EARLIER_METRICS)
+
+
+def join_metrics(folder: Path) -> None:
+    """After a start, or before the next one: what was logged earlier and now, each step once, as it was made last."""
+    earlier, current = folder / _EARLIER_METRICS, folder / METRICS
+    if not earlier.exists():
+        return
+    new = _records(current)
+    first = min((record["step"] for record in new), default=None)
+    # A resumed run logs its validation before the first step under the step that it goes on from.
+    kept = [record for record in _records(earlier) if first is None or record["step"] <= first]
+    joined = current.with_name(f".{METRICS}.new")
+    joined.write_text("".join(json.dumps(record) + "\n" for record in _merged(kept + new)), encoding="utf-8")
+    joined.replace(current)
+    earlier.unlink()
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """Those of whole lines; the last one of a run that was killed may be cut off."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            records.append(json.loads(line))
+    return records
+
+
+def _merged(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One record a step: verl logs each once, a resumed run one more time what it validates before it goes on."""
+    steps: dict[int, dict[str, Any]] = {}
+    for record in records:
+        steps[record["step"]] = steps.get(record["step"], {}) | record["data"]
+    return [{"step": step, "data": data} for step, data in sorted(steps.items())]
+
+
+def _run_logged(command: list[str], folder: Path) -> int:
+    environment = os.environ | {"VERL_FILE_LOGGER_PATH": str(folder / METRICS)}
+    asked = []
+    with (folder / LOG).open("ab") as log:
+        # A session of its own: Ctrl-C reaches this process only, and the command hears of it once.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+
+        def pass_on(number: int, _: Any) -> None:
+            asked.append(number)
+            process.send_signal(number)
+
+        with _handled((signal.SIGTERM, signal.SIGINT), pass_on):
+            exit_status = process.wait()
+    if asked:
+        return 128 + asked[0]
+    return exit_status if exit_status >= 0 else 128 - exit_status
+
+
+@contextlib.contextmanager
+def _handled(numbers: tuple[int, ...], handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handled_by in before.items():
+            signal.signal(number, handled_by)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    with (folder / _LOCK).open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"error: another process is at work in {folder}; wait for it, or end it") from None
+        except OSError:
+            # No locks on this file system.
+            pass
+        yield
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    main()
