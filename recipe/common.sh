@@ -10,12 +10,16 @@
 #   MICRO_BATCH=2  samples a GPU trains at a time  LOGGER=...   verl's trainer.logger; "file" must be among them
 #   DRY_RUN=1      print the command, do nothing   SMOKE=1      two steps on a CPU with a model that knows nothing
 #   SOURCE=DIR     what the data are made from, where they are not there yet
-#   RERUN=1        start a finished run again
+#   RERUN=1        start a finished run again      SHOW_FOLDER=1  print the run's folder, do nothing
 # Whatever stands behind a script's own arguments is an override of the run, and the last word.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
+SHOW_FOLDER="${SHOW_FOLDER:-0}"
 DRY_RUN="${DRY_RUN:-0}"
+if [[ "$SHOW_FOLDER" == 1 ]]; then
+    DRY_RUN=1
+fi
 SMOKE="${SMOKE:-0}"
 OUT="${OUT:-$ROOT/outputs}"
 SEED="${SEED:-0}"
@@ -147,6 +151,10 @@ make_data() {
 
 # launch MODULE OVERRIDES: becomes the run, so that a signal to this shell reaches it (docs/reliability.md).
 launch() {
+    if [[ "$SHOW_FOLDER" == 1 ]]; then
+        echo "$RUN"
+        return
+    fi
     local command=("$PYTHON" -m "$1" --config-name "$CONFIG" "${@:2}")
     if [[ "$DRY_RUN" == 1 ]]; then
         printf '%q ' "${command[@]}"

@@ -469,6 +469,12 @@ CODE = [
     ),
     (TRAINER, "self.timing_raw = {}", "sdpo_trainers times its step"),
     (TRAINER, "batch = self._compute_advantage(batch, metrics=metrics)", "how sdpo_trainers' override is called"),
+    (
+        TRAINER,
+        'data["entropy"] = response_from_nested(data.pop("entropy"), data["response_mask"]) batch = tq.kv_batch_put( '
+        'keys=batch.keys, partition_id=batch.partition_id, fields=data.select("old_log_probs", "entropy") )',
+        "the entropies that high_entropy reads",
+    ),
     (TRAINER, 'data.batch["token_level_rewards"] = data.batch["token_level_scores"]', "the estimator's rewards"),
     (
         "trainer/ppo/v1/utils.py",

@@ -466,7 +466,7 @@ def test_privileged_context_is_a_target_by_itself():
 # The attempt itself
 
 
-ATTEMPT = {"own_attempt_template": "\nYour earlier attempt:\n\n{own_attempt_raw}"}
+ATTEMPT = {"include_own_attempt": True, "own_attempt_template": "\nYour earlier attempt:\n\n{own_attempt_raw}"}
 
 
 def test_the_attempt_stands_between_the_solution_and_the_feedback_on_it():

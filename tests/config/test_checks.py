@@ -95,6 +95,8 @@ ALWAYS_REFUSED = [
     ("trainer.max_time", 90, '"5h", "90m"'),
     ("trainer.max_generations", 0, "at least 1"),
     ("trainer.max_generations", 1.5, "at least 1"),
+    ("algorithm.high_entropy_fraction", 0, "above 0 and at most 1"),
+    ("algorithm.high_entropy_fraction", 1.2, "above 0 and at most 1"),
     ("trainer.max_sandbox_error_fraction", 1.5, "to below 1, or null for any"),
     ("trainer.max_bad_test_fraction", "1%", "to below 1, or null for any"),
     ("trainer.max_steps_without_update", 0, "at least 1, or null for any"),
@@ -123,6 +125,16 @@ def test_a_loss_that_depends_on_padding_is_refused_until_its_scale_is_given(comp
     assert fault.startswith("actor_rollout_ref.actor.loss_scale_factor=None")
     assert "set it to a number" in fault
     check_run(compose("sdpo_trainer", mode, "actor_rollout_ref.actor.loss_scale_factor=512"))
+
+
+def test_high_entropy_tokens_need_a_policy_gradient_and_entropies(compose):
+    fraction = "algorithm.high_entropy_fraction=0.2"
+    [fault] = refusals(compose("sdpo_trainer", fraction))
+    assert "the loss is sdpo: set it to null" in fault
+    check_run(compose("sdpo_trainer", fraction, f"{LOSS_MODE}=vanilla"))
+    bypass = "algorithm.rollout_correction.bypass_mode=True"
+    [fault] = refusals(compose("sdpo_trainer", fraction, f"{LOSS_MODE}=vanilla", bypass))
+    assert "algorithm.rollout_correction.bypass_mode=False" in fault
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ BAD_VALUES = {
     "include_environment_feedback": ([None, "yes"], "bool"),
     "environment_feedback_only_without_solution": ([None, 1], "bool"),
     "environment_feedback_on_success": ([None, 0], "bool"),
+    "include_own_attempt": ([None, 1], "bool"),
     "privileged_context_use": (["on", False], "off, beside, instead"),
     "reprompt_template": (["no placeholder", "{prompt}{solution}", 3, "{prompt}{solution}{feedback}{feedback}"], "{"),
     "solution_template": (["none here", "{previous_attempt}", None], "{successful_previous_attempt}"),
@@ -108,7 +109,7 @@ def test_the_defaults_are_those_of_the_published_runs():
         "teacher_update_every": 1,
         "teacher_warmup_steps": 0,
         "external_teacher_path": None,
-        "own_attempt_template": "",
+        "include_own_attempt": False,
     }
     assert {key: defaults[key] for key in ours} == ours
 

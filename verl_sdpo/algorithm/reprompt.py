@@ -209,7 +209,7 @@ def _plan(rollout: Rollout, demonstration: str | None, config: RepromptConfig) -
         and not (config.privileged_context_use == "instead" and hint is not None)
     )
     feedback = _text(rollout, "feedback") if shows_feedback else None
-    attempt = _text(rollout, "response") if config.own_attempt_template else None
+    attempt = _text(rollout, "response") if config.include_own_attempt else None
     return Reprompt(prompt, demonstration, feedback, hint, config.templates, attempt)
 
 

@@ -18,8 +18,6 @@ _PLACEHOLDERS = {
     "privileged_context_template": (("privileged_context_raw",), ()),
     "own_attempt_template": (("own_attempt_raw",), ()),
 }
-# Those that may be empty, which leaves out what they are about.
-_MAY_BE_EMPTY = ("own_attempt_template",)
 _KNOWN_PLACEHOLDERS = tuple(name for required, optional in _PLACEHOLDERS.values() for name in required + optional)
 _CHOICES = {
     "demonstration_source": ("rollouts", "dataset"),
@@ -78,6 +76,8 @@ class RepromptConfig:
     environment_feedback_only_without_solution: bool = True
     # Show the feedback to successful attempts too, although the text calls the attempt unsuccessful.
     environment_feedback_on_success: bool = True
+    # Show the attempt itself, wherever there is a solution, feedback or a hint beside it.
+    include_own_attempt: bool = False
     # The dataset row's own hint: "off", "beside" the feedback, or "instead" of it in the rows that have a hint.
     privileged_context_use: str = "beside"
     # The whole user turn. {privileged_context} may be added; without it that text stands just before {feedback}.
@@ -86,9 +86,8 @@ class RepromptConfig:
     solution_template: str = "\nCorrect solution:\n\n{successful_previous_attempt}"
     feedback_template: str = "\nThe following is feedback from your unsuccessful earlier attempt:\n\n{feedback_raw}"
     privileged_context_template: str = "\nAdditional information on this question:\n\n{privileged_context_raw}"
-    # Not empty: the teacher also reads the attempt that it is about to rate (paper, Table 6), just before the hint and the
-    # feedback, wherever it has one of them or a solution; e.g. "\nYour earlier attempt:\n\n{own_attempt_raw}".
-    own_attempt_template: str = ""
+    # Only with include_own_attempt; it stands just before the hint and the feedback.
+    own_attempt_template: str = "\nThe following is your earlier attempt:\n\n{own_attempt_raw}"
     # Longest teacher prompt in tokens, generation prompt included, response not.
     max_reprompt_len: int = 10240
     # A longer one: "middle" takes the middle out of solution, feedback and hint; "error" stops the run.
@@ -179,8 +178,6 @@ def _check_type(key: str, value: Any, wanted: type) -> None:
 
 
 def _check_template(key: str, template: str) -> None:
-    if key in _MAY_BE_EMPTY and not template:
-        return
     required, optional = _PLACEHOLDERS[key]
     fitting = [f"{{{name}}}" for name in required + optional]
     for group in BRACE_GROUP.finditer(template):

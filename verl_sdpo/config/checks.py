@@ -70,7 +70,27 @@ def _common_faults(config: DictConfig) -> list[str]:
         )
     if not _is_whole(seed := select("trainer.seed"), least=0):
         faults.append(f"trainer.seed={seed!r} is no seed: set a whole number of at least 0")
-    return faults + determinism_faults(config) + _watching_faults(config)
+    return faults + _high_entropy_faults(config) + determinism_faults(config) + _watching_faults(config)
+
+
+def _high_entropy_faults(config: DictConfig) -> list[str]:
+    select = _selector(config)
+    key = "algorithm.high_entropy_fraction"
+    fraction = select(key)
+    if fraction is None:
+        return []
+    is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+    if not is_number or not 0 < fraction <= 1:
+        return [f"{key}={fraction!r} is no fraction: set a number above 0 and at most 1, or null for all tokens"]
+    faults = []
+    if select("actor_rollout_ref.actor.policy_loss.loss_mode") == SDPO:
+        faults.append(f"{key}={fraction!r} is about a policy gradient, and the loss is sdpo: set it to null")
+    if select("algorithm.rollout_correction.bypass_mode"):
+        faults.append(
+            f"{key}={fraction!r} needs the entropies of verl's pass for old log-probabilities: set "
+            "algorithm.rollout_correction.bypass_mode=False"
+        )
+    return faults
 
 
 def _watching_faults(config: DictConfig) -> list[str]:

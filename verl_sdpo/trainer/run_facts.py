@@ -16,7 +16,7 @@ from verl_sdpo.config.self_distillation import KEY
 
 _ORDER = ("shuffle", "seed", "train_batch_size", "gen_batch_size", "train_max_samples", "sampler")
 _TEMPLATES = ("reprompt_template", "solution_template", "feedback_template", "privileged_context_template")
-_OPTIONAL_TEMPLATES = ("own_attempt_template",)
+_OWN_ATTEMPT = ("include_own_attempt", "own_attempt_template")
 # Of the teacher, by kind: what each reads besides its kind.
 _TEACHER = {
     "ema": ("teacher_update_rate", "teacher_update_every", "teacher_warmup_steps"),
@@ -72,7 +72,7 @@ def _template(config: DictConfig, tokenizer: Any) -> dict[str, Any]:
         "apply_chat_template_kwargs": _plain(config.data.get("apply_chat_template_kwargs", None)) or {},
         **{name: options[name] for name in _TEMPLATES if name in options},
         # Only where it is used: checkpoints from before this option have no such fact.
-        **{name: options[name] for name in _OPTIONAL_TEMPLATES if options.get(name)},
+        **({name: options[name] for name in _OWN_ATTEMPT} if options.get("include_own_attempt") else {}),
     }
 
 

@@ -1,0 +1,212 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Many runs of one recipe: tasks x models x methods x variants x seeds, here one after the other or as Slurm jobs.
+
+`bash scripts/sweep.sh` is the command. What has finished, or is running, is skipped; what failed or was cut off starts
+again, and goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from recipe.run_record import state_of
+from recipe.sweep_table import status_table
+
+ROOT = Path(__file__).resolve().parents[1]
+JOB = "scripts/slurm_job.sh"
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What a recipe's script takes: `bash SCRIPT [TASK] METHOD [VARIANT]`, and the paper's choice of each."""
+
+    script: str
+    methods: tuple[str, ...]
+    models: tuple[str, ...] = ("Qwen/Qwen3-8B",)
+    # Empty: the script takes no task.
+    tasks: tuple[str, ...] = ()
+    # By method: what `--all-variants` stands for.
+    variants: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+def _joined(*choices: Sequence[str]) -> tuple[str, ...]:
+    return tuple("_".join(words) for words in itertools.product(*choices))
+
+
+_RATES, _MINI_BATCHES = ("lr1e-5", "lr1e-6"), ("mbs8", "mbs32")
+EXPERIMENTS = {
+    "science_qa": Experiment(
+        "recipe/science_qa/run.sh",
+        ("sdpo", "grpo", "grpo_on_policy"),
+        ("Qwen/Qwen3-8B", "allenai/Olmo-3-7B-Instruct"),
+        ("chemistry", "physics", "biology", "material", "tooluse"),
+        # E.2.1.
+        {
+            "sdpo": _joined(("fkl", "jsd"), _RATES, _MINI_BATCHES),
+            "grpo": _joined(_RATES, _MINI_BATCHES),
+            "grpo_on_policy": _RATES,
+        },
+    ),
+    "livecodebench": Experiment(
+        "recipe/livecodebench/run.sh",
+        ("sdpo", "grpo", "gspo", "cispo", "grpo_high_entropy", "sft_on_teacher"),
+        variants={
+            "sdpo": (
+                *("credit_logit", "credit_token", "credit_sequence"),
+                *("teacher_live", "teacher_frozen", "teacher_trust_region", "teacher_ema"),
+                *("feedback_output", "feedback_solution", "feedback_both", "feedback_both_attempt"),
+                "hybrid",
+                *_joined([f"questions{n}" for n in (4, 8, 16, 32)], ("rollouts4", "rollouts8")),
+            )
+        },
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One call of a script, and the folder that it goes to."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    runs = list(_runs(arguments))
+    base = Path(os.path.commonpath([run.folder for run in runs])) if len(runs) > 1 else runs[0].folder.parent
+    if arguments.status:
+        print(status_table(base, [run.folder for run in runs]))
+        return
+    if arguments.dry_run:
+        for run in runs:
+            print(f"# {state_of(run.folder)}: {run.folder}", flush=True)
+            command = _sbatch(run) if arguments.launcher == "slurm" else run.command
+            variables = {"DRY_RUN": "1"} if arguments.launcher == "local" else {}
+            if arguments.launcher == "slurm":
+                print(" ".join(command))
+            else:
+                subprocess.run(command, env=os.environ | run.environment | variables, cwd=ROOT, check=True)
+        return
+    stopped_by = submit(runs) if arguments.launcher == "slurm" else run_here(runs)
+    print(status_table(base, [run.folder for run in runs]))
+    if stopped_by:
+        sys.exit(128 + stopped_by)
+    if arguments.launcher == "local" and any(state_of(run.folder) != "finished" for run in runs):
+        sys.exit(1)
+
+
+def run_here(runs: Sequence[Run]) -> int:
+    """One after the other; a failure does not end the sweep. Returns the signal that did, or 0."""
+    asked: list[int] = []
+    process: subprocess.Popen | None = None
+
+    def pass_on(number: int, _: object) -> None:
+        asked.append(number)
+        if process is not None and process.poll() is None:
+            process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    for run in _to_start(runs):
+        # A session of its own: Ctrl-C reaches the run once, from here.
+        process = subprocess.Popen(run.command, env=os.environ | run.environment, cwd=ROOT, start_new_session=True)
+        process.wait()
+        if asked:
+            return asked[0]
+    return 0
+
+
+def submit(runs: Sequence[Run]) -> int:
+    for run in _to_start(runs):
+        run.folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(_sbatch(run), env=os.environ | run.environment, cwd=ROOT, check=True)
+    return 0
+
+
+def _to_start(runs: Sequence[Run]) -> Iterator[Run]:
+    for run in runs:
+        state = state_of(run.folder)
+        if state in ("finished", "running"):
+            print(f"{run.folder}: {state}, skipped", flush=True)
+        else:
+            yield run
+
+
+def _sbatch(run: Run) -> list[str]:
+    """Account, partition, time limit and the like are sbatch's own variables: SBATCH_ACCOUNT, SBATCH_PARTITION, ..."""
+    nodes, gpus = os.environ.get("N_NODES", "1"), os.environ.get("N_GPUS", "4")
+    return [
+        "sbatch",
+        # Two jobs of one run: the second waits, and then finds it finished.
+        f"--job-name={'-'.join(run.folder.parts[-5:])}",
+        "--dependency=singleton",
+        f"--nodes={nodes}",
+        "--ntasks-per-node=1",
+        f"--gpus-per-node={gpus}",
+        f"--output={run.folder}/slurm-%j.txt",
+        JOB,
+        *run.command[1:],
+    ]
+
+
+def _runs(arguments: argparse.Namespace) -> Iterator[Run]:
+    """Those of the grid, each folder once."""
+    experiment = EXPERIMENTS[arguments.experiment]
+    seen = set()
+    for task, model, method, seed in itertools.product(
+        arguments.tasks or experiment.tasks or ("",),
+        arguments.models or experiment.models,
+        arguments.methods or experiment.methods,
+        arguments.seeds,
+    ):
+        variants = experiment.variants.get(method, ("",)) if arguments.all_variants else arguments.variants
+        for variant in variants:
+            words = [word for word in (task, method, variant) if word]
+            command = ("bash", experiment.script, *words, *arguments.overrides)
+            environment = {"SEED": str(seed), "MODEL": model, "PYTHON": os.environ.get("PYTHON", sys.executable)}
+            folder = _folder(command, environment)
+            if folder not in seen:
+                seen.add(folder)
+                yield Run(command, environment, folder)
+
+
+def _folder(command: Sequence[str], environment: dict[str, str]) -> Path:
+    """Where the script says that the run goes."""
+    variables = os.environ | environment | {"SHOW_FOLDER": "1"}
+    shown = subprocess.run(command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if shown.returncode != 0:
+        sys.exit(shown.returncode)
+    return Path(shown.stdout.strip())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sweep.sh", description=__doc__.splitlines()[0])
+    parser.add_argument("experiment", choices=sorted(EXPERIMENTS))
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help="default: the paper's")
+    parser.add_argument("--models", nargs="+", metavar="ID", help="default: the paper's")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="default: all of the recipe")
+    parser.add_argument("--variants", nargs="+", default=[""], metavar="NAME", help="default: none")
+    parser.add_argument("--all-variants", action="store_true", help="science_qa: the grid of E.2.1; livecodebench: ablations")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N")
+    parser.add_argument("--overrides", nargs="+", default=[], metavar="KEY=VALUE", help="for every run")
+    parser.add_argument("--launcher", choices=["local", "slurm"], default="local")
+    parser.add_argument("--status", action="store_true", help="only print the table")
+    parser.add_argument(
+        "--dry-run", action="store_true", default=os.environ.get("DRY_RUN") == "1", help="print commands, start nothing"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
