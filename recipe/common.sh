@@ -7,7 +7,8 @@
 #   SEED=0         one number for the whole run    OUT=DIR      where run folders go (outputs)
 #   N_GPUS=4       GPUs of a node, as the paper    N_NODES=1    with more: start Ray on them, and set RAY_ADDRESS
 #   ENGINE=vllm    or sglang                       TP=1         GPUs that share one copy of the model while they generate
-#   MICRO_BATCH=2  samples a GPU trains at a time  LOGGER=...   verl's trainer.logger; "file" must be among them
+#   MICRO_BATCH=N  samples a GPU trains at a time (2 where that divides)
+#                                         LOGGER=...   verl's trainer.logger; "file" must be among them
 #   DRY_RUN=1      print the command, do nothing   SMOKE=1      two steps on a CPU with a model that knows nothing
 #   SOURCE=DIR     what the data are made from, where they are not there yet
 #   RERUN=1        start a finished run again      SHOW_FOLDER=1  print the run's folder, do nothing
@@ -60,7 +61,10 @@ set_scale() {
         VAL_ROLLOUTS=2
     else
         CONFIG=sdpo_trainer
-        N_NODES="${N_NODES:-1}" N_GPUS="${N_GPUS:-4}" TP="${TP:-1}" MICRO_BATCH="${MICRO_BATCH:-2}"
+        N_NODES="${N_NODES:-1}" N_GPUS="${N_GPUS:-4}" TP="${TP:-1}"
+        # Two (Figure 5), where a GPU has an even number of a mini-batch's samples.
+        local samples=$((MINI_BATCH * ROLLOUTS / (N_NODES * N_GPUS)))
+        MICRO_BATCH="${MICRO_BATCH:-$((samples % 2 == 0 && samples > 0 ? 2 : 1))}"
         DATA="${DATA:-$ROOT/data}"
         # Tables 12 and 13.
         MAX_PROMPT=2048 MAX_RESPONSE=8192

@@ -69,6 +69,13 @@ EXPERIMENTS = {
             )
         },
     ),
+    "test_time": Experiment(
+        "recipe/test_time/run.sh",
+        ("sdpo", "best_of_k", "multi_turn"),
+        tasks=("hard", "very_hard"),
+        # D.3, Figure 19.
+        variants={"sdpo": ("rollouts8", "rollouts32"), "multi_turn": ("attempts_and_feedback",)},
+    ),
 }
 
 

@@ -1,0 +1,163 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run's folder says about the run: at its end, after a failure, a signal, a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recipe.run_record import join_metrics, put_metrics_aside, state_of
+from recipe.sweep_table import status_table
+
+ROOT = Path(__file__).parents[2]
+FACTS = ["--experiment", "science_qa", "--task", "chemistry", "--model", "Qwen/Qwen3-8B", "--method", "sdpo"]
+
+
+def start(folder, program, **variables):
+    command = [sys.executable, "-m", "recipe.run_record", "--run", str(folder), *FACTS, "--seed", "3", "--"]
+    return subprocess.Popen(
+        [*command, sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(folder, program, **variables):
+    process = start(folder, program, **variables)
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def status(folder):
+    return json.loads((folder / "status.json").read_text())
+
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_that_ends_well_says_what_it_was_and_is_not_started_again(tmp_path):
+    folder = tmp_path / "run"
+    assert run(folder, "print('hello')")[0] == 0
+    assert json.loads((folder / "run.json").read_text()) == {
+        "experiment": "science_qa",
+        "task": "chemistry",
+        "model": "Qwen/Qwen3-8B",
+        "method": "sdpo",
+        "variant": "",
+        "seed": 3,
+        "smoke": False,
+    }
+    assert (status(folder)["state"], status(folder)["exit_status"]) == ("finished", 0)
+    assert status(folder)["started"] <= status(folder)["ended"]
+    exit_status, output = run(folder, "print('again')")
+    assert (exit_status, "already finished" in output) == (0, True)
+    assert (folder / "log.txt").read_text() == "hello\n"
+    assert run(folder, "print('again')", RERUN="1")[0] == 0
+    assert (folder / "log.txt").read_text() == "hello\nagain\n"
+
+
+def test_a_failure_keeps_its_exit_status_and_shows_the_end_of_the_log(tmp_path):
+    exit_status, output = run(tmp_path, "import sys; print('because'); sys.exit(5)")
+    assert exit_status == 5
+    assert (status(tmp_path)["state"], status(tmp_path)["exit_status"]) == ("failed", 5)
+    assert "because" in output
+    # It is started again.
+    assert run(tmp_path, "")[0] == 0
+    assert state_of(tmp_path) == "finished"
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_reaches_the_command_once_and_what_was_stopped_has_not_finished(tmp_path, number, expected):
+    # As a training run: it makes its step to the end, and has the exit status 0.
+    program = (
+        "import signal, sys, time; got = []\n"
+        "for s in (2, 15): signal.signal(s, lambda n, _: got.append(n))\n"
+        "print('ready', flush=True)\n"
+        "while not got: time.sleep(0.02)\n"
+        "time.sleep(0.3); print('got', len(got))\n"
+    )
+    process = start(tmp_path, program)
+    until(lambda: (tmp_path / "log.txt").exists() and "ready" in (tmp_path / "log.txt").read_text())
+    assert state_of(tmp_path) == "running"
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == expected
+    assert (tmp_path / "log.txt").read_text().endswith("got 1\n")
+    assert (status(tmp_path)["state"], state_of(tmp_path)) == ("failed", "stopped")
+
+
+def test_a_killed_run_is_known_to_be_dead_and_a_second_start_meanwhile_is_refused(tmp_path):
+    process = start(tmp_path, "import time; print('ready', flush=True); time.sleep(60)")
+    until(lambda: (tmp_path / "log.txt").exists() and "ready" in (tmp_path / "log.txt").read_text())
+    exit_status, output = run(tmp_path, "print('second')")
+    assert exit_status == 1
+    assert "another process is at work" in output
+    child = int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
+    process.kill()
+    process.communicate(timeout=60)
+    assert status(tmp_path)["state"] == "running"
+    assert state_of(tmp_path) == "interrupted"
+    os.kill(child, signal.SIGKILL)
+
+
+def write_metrics(folder, name, *steps):
+    lines = [json.dumps({"step": step, "data": data}) for step, data in steps]
+    (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_metrics_of_a_resumed_run_go_on_where_the_earlier_start_was_saved(tmp_path):
+    write_metrics(tmp_path, "metrics.jsonl", (0, {"v": 0}), (1, {"a": 1}), (2, {"a": 2, "v": 2}), (3, {"a": "lost"}))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "da')
+    put_metrics_aside(tmp_path)
+    # It was saved after step 2: validation is logged under that step once more.
+    write_metrics(tmp_path, "metrics.jsonl", (2, {"v": 22}), (3, {"a": 3}), (4, {"a": 4}))
+    join_metrics(tmp_path)
+    expected = [
+        {"step": 0, "data": {"v": 0}},
+        {"step": 1, "data": {"a": 1}},
+        {"step": 2, "data": {"a": 2, "v": 22}},
+        {"step": 3, "data": {"a": 3}},
+        {"step": 4, "data": {"a": 4}},
+    ]
+    assert metrics(tmp_path) == expected
+    join_metrics(tmp_path)
+    assert metrics(tmp_path) == expected
+
+
+def test_metrics_outlive_starts_that_log_nothing_and_kills_between(tmp_path):
+    write_metrics(tmp_path, "metrics.jsonl", (1, {"a": 1}))
+    for _ in range(3):
+        put_metrics_aside(tmp_path)
+    # The third start is killed as soon as verl has emptied its file.
+    write_metrics(tmp_path, "metrics.jsonl")
+    put_metrics_aside(tmp_path)
+    join_metrics(tmp_path)
+    assert metrics(tmp_path) == [{"step": 1, "data": {"a": 1}}]
+
+
+def test_the_table_says_how_far_runs_are_and_leaves_blank_what_is_not_known(tmp_path):
+    done, missing = tmp_path / "sdpo" / "seed0", tmp_path / "grpo" / "seed0"
+    assert run(done, "")[0] == 0
+    write_metrics(done, "metrics.jsonl", (0, {"val": 1}), (1, {"timing_s/step": 1800.0}), (2, {"timing_s/step": 900.0}))
+    head, first, second, counts = status_table(tmp_path, [done, missing]).splitlines()
+    assert first.split() == ["sdpo/seed0", "finished", "2", "0.75", "0"]
+    assert second.split() == ["grpo/seed0", "missing"]
+    assert counts == "1 finished, 1 missing"

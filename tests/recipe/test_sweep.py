@@ -1,0 +1,154 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sweeps with stand-ins for what takes hours: the interpreter that trains, and sbatch."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recipe.run_record import state_of
+
+ROOT = Path(__file__).parents[2]
+# Called as the scripts call Python: it trains if it is asked to and runs everything else.
+STAND_IN = """#!/bin/bash
+if [[ "$*" == *"recipe.run_record"* || "$*" == "-m recipe.sweep "* ]]; then exec {python} "$@"; fi
+if [[ "$2" == verl_sdpo.main_sdpo ]]; then
+    echo "$*" >>"{log}"
+    echo started
+    [[ "$*" == *algorithm.adv_estimator=grpo* && -f "{folder}/grpo_fails" ]] && exit 7
+    while [[ -f "{folder}/hold" ]]; do sleep 0.1; done
+    exit 0
+fi
+exit 99
+"""
+SBATCH = """#!/bin/bash
+printf '%s\\n' "$*" >>"{folder}/jobs"
+while [[ "$1" == --* ]]; do shift; done
+# As Slurm does: a copy of the script, in another folder, in the folder of the submission.
+cp "$1" "{folder}/slurm_script"
+shift
+SLURM_SUBMIT_DIR="$PWD" exec bash "{folder}/slurm_script" "$@"
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """`sweep(*arguments, **variables)`: the process of scripts/sweep.sh, its runs in tmp_path/out."""
+    for name, text in (("python", STAND_IN), ("sbatch", SBATCH)):
+        path = tmp_path / name
+        path.write_text(text.format(python=sys.executable, folder=tmp_path, log=tmp_path / "trained"))
+        path.chmod(0o755)
+    for split in ("train", "test"):
+        data = tmp_path / "data" / "lcb_v6" / f"{split}.parquet"
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.touch()
+
+    def start(*arguments, **variables):
+        environment = os.environ | {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "PYTHON": str(tmp_path / "python"),
+            "OUT": str(tmp_path / "out"),
+            "DATA": str(tmp_path / "data"),
+        }
+        return subprocess.Popen(
+            ["bash", str(ROOT / "scripts" / "sweep.sh"), "livecodebench", *arguments],
+            env=environment | variables,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+def ended(process):
+    output, _ = process.communicate(timeout=120)
+    return process.returncode, output
+
+
+def trained(folder):
+    path = folder / "trained"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_what_failed_is_started_again_and_what_finished_is_not(tmp_path, sweep):
+    (tmp_path / "grpo_fails").touch()
+    grid = ("--methods", "sdpo", "grpo", "--seeds", "0", "1")
+    exit_status, output = ended(sweep(*grid))
+    assert exit_status == 1, output
+    assert output.splitlines()[-1] == "2 failed, 2 finished"
+    assert trained(tmp_path) == 4
+    base = tmp_path / "out" / "livecodebench" / "v6" / "qwen3-8b"
+    assert [state_of(base / name) for name in ("sdpo/seed1", "grpo/seed1")] == ["finished", "failed"]
+    (tmp_path / "grpo_fails").unlink()
+    exit_status, output = ended(sweep(*grid))
+    assert exit_status == 0
+    assert output.splitlines()[-1] == "4 finished"
+    assert output.count("finished, skipped") == 2
+    assert trained(tmp_path) == 6
+
+
+def test_neither_the_status_nor_a_dry_run_starts_or_writes_anything(tmp_path, sweep):
+    exit_status, output = ended(sweep("--methods", "sdpo", "--all-variants", "--status"))
+    assert exit_status == 0, output
+    # 18 of 20 variants: two are the plain run, of which a third stands for it.
+    assert output.splitlines()[-1] == "18 missing"
+    exit_status, output = ended(sweep("--methods", "gspo", DRY_RUN="1"))
+    assert "loss_mode=gspo" in output
+    exit_status, output = ended(sweep("--methods", "gspo", "--launcher", "slurm", "--dry-run"))
+    assert "sbatch --job-name=livecodebench-v6-qwen3-8b-gspo-seed0" in output
+    assert exit_status == 0
+    assert trained(tmp_path) == 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_variant_ends_the_sweep_before_anything_starts(tmp_path, sweep):
+    exit_status, output = ended(sweep("--methods", "sdpo", "--variants", "", "teacher_alive"))
+    assert exit_status == 2
+    assert "variant 'teacher_alive' is not known" in output
+    assert trained(tmp_path) == 0
+
+
+def test_a_sweep_that_is_told_to_stop_stops_its_run_and_starts_no_other(tmp_path, sweep):
+    (tmp_path / "hold").touch()
+    process = sweep("--methods", "sdpo", "grpo")
+    deadline = time.monotonic() + 60
+    while trained(tmp_path) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    exit_status, output = ended(process)
+    assert exit_status == 143, output
+    assert output.splitlines()[-1] == "1 missing, 1 stopped"
+    assert trained(tmp_path) == 1
+
+
+def test_slurm_gets_a_job_a_run_with_shape_and_name_and_the_job_is_the_run(tmp_path, sweep):
+    variables = {"N_NODES": "2", "N_GPUS": "8", "SBATCH_ACCOUNT": "of_the_user"}
+    exit_status, output = ended(sweep("--methods", "sdpo", "--seeds", "4", "--launcher", "slurm", **variables))
+    assert exit_status == 0, output
+    [job] = (tmp_path / "jobs").read_text().splitlines()
+    options = [word for word in job.split() if word.startswith("--")]
+    folder = tmp_path / "out" / "livecodebench" / "v6" / "qwen3-8b" / "sdpo" / "seed4"
+    assert options == [
+        "--job-name=livecodebench-v6-qwen3-8b-sdpo-seed4",
+        "--dependency=singleton",
+        "--nodes=2",
+        "--ntasks-per-node=1",
+        "--gpus-per-node=8",
+        f"--output={folder}/slurm-%j.txt",
+    ]
+    # sbatch reads the account from its own variable.
+    assert "account" not in job
+    assert state_of(folder) == "finished"
+    command = (tmp_path / "trained").read_text()
+    assert "trainer.nnodes=2" in command
+    assert "trainer.seed=4" in command
+    head = (ROOT / "scripts" / "slurm_job.sh").read_text()
+    assert "\n#SBATCH --signal=B:TERM@1200\n" in head
