@@ -50,10 +50,11 @@ def livecodebench_record(index: int) -> Record:
     def test(number: int) -> Record:
         return {"input": f"{number}\n", "output": f"{number + index}\n", "testtype": "stdin"}
 
+    task = f"Read a whole number and print it plus {index}."
     private = json.dumps([test(number) for number in range(4)])
     return {
         "question_title": f"Add {index}",
-        "question_content": f"Read a whole number and print it plus {index}.\n\nSample Input\n\n7\n\nSample Output\n\n{7 + index}\n",
+        "question_content": f"{task}\n\nSample Input\n\n7\n\nSample Output\n\n{7 + index}\n",
         "platform": "atcoder",
         "question_id": f"smoke_{index}",
         "contest_id": "smoke",

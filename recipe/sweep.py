@@ -204,7 +204,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", metavar="ID", help="default: the paper's")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="default: all of the recipe")
     parser.add_argument("--variants", nargs="+", default=[""], metavar="NAME", help="default: none")
-    parser.add_argument("--all-variants", action="store_true", help="science_qa: the grid of E.2.1; livecodebench: ablations")
+    parser.add_argument(
+        "--all-variants", action="store_true", help="science_qa: the grid of E.2.1; livecodebench: ablations"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N")
     parser.add_argument("--overrides", nargs="+", default=[], metavar="KEY=VALUE", help="for every run")
     parser.add_argument("--launcher", choices=["local", "slurm"], default="local")

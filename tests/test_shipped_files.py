@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "verl_sdpo" / "config").glob("*.yaml"))
 RECIPE_CONFIGS = sorted((ROOT / "recipe").rglob("*.yaml"))
 SCRIPTS = sorted([*(ROOT / "scripts").rglob("*.sh"), *(ROOT / "recipe").rglob("*.sh")])
-# Arguments with which each script that trains prints its command; each script has to be here.
+# Arguments with which each script that trains prints its command; each script has to be here. Those of the paper's
+# sections: tests/recipe/test_runs.py.
 TRAINING_RUNS = [
-    ("recipe/science_qa/run_sdpo_tiny_cpu.sh", ["DATA"]),
     ("recipe/quickstart/run.sh", ["sdpo"]),
     ("recipe/quickstart/run.sh", ["grpo"]),
 ]

@@ -474,7 +474,8 @@ def test_the_attempt_stands_between_the_solution_and_the_feedback_on_it():
     text = user_texts(batch, environment_feedback_only_without_solution=False, **ATTEMPT)[0]
     assert text == (
         "P\nCorrect solution:\n\nS\nYour earlier attempt:\n\nW\n"
-        "The following is feedback from your unsuccessful earlier attempt:\n\nF\n\nCorrectly solve the original question."
+        "The following is feedback from your unsuccessful earlier attempt:\n\nF\n\n"
+        "Correctly solve the original question."
     )
 
 

@@ -76,7 +76,8 @@ def composed(base: DictConfig, overrides: list[str]) -> DictConfig:
             with open_dict(base):
                 OmegaConf.update(base, key, value, force_add=True)
         else:
-            assert not override.is_delete() and not override.is_force_add(), override.input_line
+            assert not override.is_delete(), override.input_line
+            assert not override.is_force_add(), override.input_line
             OmegaConf.update(base, key, value)
     return base
 

@@ -67,7 +67,10 @@ def test_every_task_and_variant_composes_and_passes_the_checks(compose, folder, 
     [
         ({"ENGINE": "sglang"}, {"actor_rollout_ref.rollout.name": "sglang"}),
         ({"N_GPUS": "8"}, {"trainer.n_gpus_per_node": "8", "trainer.nnodes": "1"}),
-        ({"N_NODES": "2", "TP": "2"}, {"trainer.nnodes": "2", "actor_rollout_ref.rollout.tensor_model_parallel_size": "2"}),
+        (
+            {"N_NODES": "2", "TP": "2"},
+            {"trainer.nnodes": "2", "actor_rollout_ref.rollout.tensor_model_parallel_size": "2"},
+        ),
         ({"N_GPUS": "1", "SEED": "7"}, {"trainer.n_gpus_per_node": "1", "trainer.seed": "7"}),
         ({"SMOKE": "1"}, {"trainer.n_gpus_per_node": "1"}),
     ],
@@ -79,6 +82,12 @@ def test_shape_engine_seed_and_smoke_run_are_one_variable_each(compose, folder, 
     _, name, overrides = split(words)
     assert name.endswith("_cpu") == ("SMOKE" in variables)
     assert faults_of(composed(compose(name), overrides)) == []
+
+
+def test_every_recipe_of_a_section_is_tried_here():
+    scripts = sorted((ROOT / "recipe").glob("*/run.sh"))
+    launching = {str(path.relative_to(ROOT)) for path in scripts if "launch verl_sdpo." in path.read_text("utf-8")}
+    assert launching == {run[0] for run in every_method()}
 
 
 def test_by_default_a_run_has_the_papers_four_gpus_resumes_and_saves(compose, folder):
@@ -106,7 +115,10 @@ def test_every_run_has_a_folder_and_a_name_of_its_own_that_hold_no_hub_id(folder
     # The variants that the recipe says are the plain run.
     shared = {each[0][0][-1] for each in folders.values() if len(each) > 1}
     assert shared == {"sdpo"}
-    assert all({run[-1] for run, _, _ in each[1:]} <= {"teacher_ema", "feedback_both", "questions32_rollouts8"} for each in folders.values())
+    assert all(
+        {run[-1] for run, _, _ in each[1:]} <= {"teacher_ema", "feedback_both", "questions32_rollouts8"}
+        for each in folders.values()
+    )
     assert [sorted(each) for each in folders.values()] == [sorted(each) for each in names.values()]
 
 
@@ -177,11 +189,15 @@ SCIENCE, CODE, TEST_TIME = (f"recipe/{name}/run.sh" for name in ("science_qa", "
         ((CODE, "sdpo"), TABLE_12_SECTION_4),
         (
             (CODE, "grpo"),
-            TABLE_13 | {"actor_rollout_ref.actor.optim.lr_warmup_steps": "0", "actor_rollout_ref.rollout.val_kwargs.n": "4"},
+            TABLE_13
+            | {"actor_rollout_ref.actor.optim.lr_warmup_steps": "0", "actor_rollout_ref.rollout.val_kwargs.n": "4"},
         ),
         ((CODE, "gspo"), {"actor_rollout_ref.actor.policy_loss.loss_mode": "gspo"}),
         ((CODE, "cispo"), {"actor_rollout_ref.actor.policy_loss.loss_mode": "cispo"}),
-        ((CODE, "grpo_high_entropy"), TABLE_13 | {"actor_rollout_ref.actor.optim.lr_warmup_steps": "0", "algorithm.high_entropy_fraction": "0.2"}),
+        (
+            (CODE, "grpo_high_entropy"),
+            TABLE_13 | {"actor_rollout_ref.actor.optim.lr_warmup_steps": "0", "algorithm.high_entropy_fraction": "0.2"},
+        ),
         ((CODE, "sft_on_teacher"), {f"{SDPO}.generation_by": "teacher", f"{SDPO}.alpha": "0.0"}),
         ((CODE, "sdpo", "credit_logit"), TABLE_12_SECTION_4 | {f"{SDPO}.distillation_topk": "100"}),
         ((CODE, "sdpo", "credit_token"), TABLE_12_SECTION_4 | {f"{SDPO}.credit_assignment": "token_top1"}),
@@ -229,7 +245,13 @@ def test_what_the_teacher_reads_in_each_row_of_table_6(compose, folder):
     from verl_sdpo.algorithm.reprompt_config import RepromptConfig
 
     group = [
-        {"uid": "q", "prompt": [{"role": "user", "content": "P"}], "response": response, "score": score, "feedback": words}
+        {
+            "uid": "q",
+            "prompt": [{"role": "user", "content": "P"}],
+            "response": response,
+            "score": score,
+            "feedback": words,
+        }
         for response, score, words in (("wrong", 0.0, "F"), ("right", 1.0, ""))
     ]
     known = RepromptConfig.__dataclass_fields__

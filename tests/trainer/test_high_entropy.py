@@ -79,4 +79,3 @@ def test_a_run_that_asks_for_it_has_it_and_no_other(compose):
             assert issubclass(trainer_base.TRAINER_REGISTRY["sync"], HighEntropyTokens) == has_it
     finally:
         trainer_base.TRAINER_REGISTRY.update(before)
-

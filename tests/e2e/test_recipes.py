@@ -1,0 +1,67 @@
+# Copyright 2026 The verl_sdpo authors
+# SPDX-License-Identifier: Apache-2.0
+"""One run of each section's recipe, two steps on the CPU, and all the others for scripts/soak.sh."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.recipe_run import smoke_run
+from tests.recipe.commands import every_method, every_run
+
+SCIENCE, CODE, TEST_TIME = (f"recipe/{name}/run.sh" for name in ("science_qa", "livecodebench", "test_time"))
+# What the usual tests run; each is about a minute on two cores.
+IN_TESTS = [(SCIENCE, "chemistry", "sdpo"), (CODE, "sdpo", "feedback_both_attempt"), (TEST_TIME, "hard", "sdpo")]
+# Batch sizes differ in numbers only, and these two are the plain run.
+LEFT_OUT = ("questions", "teacher_ema", "feedback_both")
+OTHERS = [
+    run
+    for run in dict.fromkeys([*every_method(), *(run for run in every_run() if run[0] != SCIENCE)])
+    if run not in IN_TESTS and not run[-1].startswith(LEFT_OUT) and "very_hard" not in run
+]
+
+
+def named(run):
+    return "-".join((Path(run[0]).parent.name, *run[1:]))
+
+
+def check(run, out):
+    """It ends well, and its folder is what docs/reproduce.md says."""
+    made = smoke_run(run, out)
+    if table := os.environ.get("VERL_SDPO_SMOKE_TABLE"):
+        with open(table, "a", encoding="utf-8") as file:
+            file.write(f"| `{run[0]}` | {' '.join(run[1:])} | {made.exit_status} | {made.seconds:.0f} |\n")
+    assert made.exit_status == 0, made.output
+    assert made.read("status.json")["state"] == "finished"
+    facts = made.read("run.json")
+    assert (facts["experiment"], facts["seed"], facts["smoke"]) == (Path(run[0]).parent.name, 0, True)
+    assert (made.folder / "hydra" / ".hydra" / "config.yaml").exists()
+    if run[0] != TEST_TIME:
+        assert (made.folder / "checkpoints" / "latest_checkpointed_iteration.txt").read_text() == "2"
+        assert set(made.metrics()) >= {1, 2}
+        assert any(name.startswith("val-core/") for name in made.metrics()[2])
+    return made
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("run", IN_TESTS, ids=named)
+def test_a_recipe_of_each_section_runs_and_is_not_run_twice(tmp_path, run):
+    made = check(run, tmp_path)
+    if run[0] == CODE:
+        # Only feedback, since nothing is solved: each sample has a target, and the student moves.
+        assert made.metrics()[1]["self_distillation/feedback_used_fraction"] == 1.0
+        assert made.metrics()[1]["actor/grad_norm"] > 0
+    if run[0] == TEST_TIME:
+        results = made.read("results.json")
+        assert results["budget"] == 4
+        assert [question["generations"] for question in results["questions"].values()] == [4, 4]
+    again = smoke_run(run, tmp_path)
+    assert again.exit_status == 0
+    assert "already finished" in again.output
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("run", OTHERS, ids=named)
+def test_every_other_method_and_variant_runs(tmp_path, run):
+    check(run, tmp_path)
