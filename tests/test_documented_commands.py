@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of the pages as a reader would type them: configurations compose, recipes and sweeps know their arguments."""
+"""Commands of the pages as a reader would type them: configurations compose, recipes and sweeps know their words."""
 
 import os
 import re
