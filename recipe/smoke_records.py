@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-NUM_TRAIN, NUM_TEST = 32, 4
+NUM_TRAIN, NUM_TEST = 12, 4
 _SYSTEM = "\nChoose the right answer. Respond in the format\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
 # Names of the files that the datasets' commands look for.
 _TRAIN, _TEST, _PROBLEMS, _HINTS = "train.json", "test.json", "test6.jsonl", "hints.jsonl"
