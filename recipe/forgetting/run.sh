@@ -34,7 +34,7 @@ if [[ "$SHOW_FOLDER" == 1 ]]; then
     echo "$RUN"
     exit
 fi
-export PYTHON OUT="$RUN/harness" GPUS="$N_GPUS" DRY_RUN
+export PYTHON OUT="$RUN/evaluation" GPUS="$N_GPUS" DRY_RUN
 COMMAND=(bash "$ROOT/scripts/evaluate_harness.sh" "$CHECKPOINT" "$@")
 if [[ "$DRY_RUN" == 1 ]]; then
     exec "${COMMAND[@]}"

@@ -23,7 +23,7 @@ def test_the_checkpoint_is_that_of_section_4s_run(tmp_path, method):
     assert export[:5] == ["python", "-m", "verl_sdpo.checkpoint", "export", "runs/global_step_90"]
     exported = export[export.index("--to") + 1]
     own = tmp_path / "out" / "forgetting" / "harness" / "qwen3-8b" / method / "seed2"
-    assert exported == str(own / "harness" / "model")
+    assert exported == str(own / "evaluation" / "model")
     assert f"pretrained={exported}," in model_of(harness)
     trained = script(("recipe/livecodebench/run.sh", method), tmp_path, DRY_RUN="1", SEED="2").stdout
     place = value_of(shlex.split(trained), "trainer.default_local_dir")
