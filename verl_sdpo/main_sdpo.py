@@ -155,8 +155,8 @@ def _use_sdpo_trainers(config: DictConfig, extend: Callable[[DictConfig, type], 
 
     from verl_sdpo.trainer.checkpoints import Checkpoints
     from verl_sdpo.trainer.fixed_order import FixedOrder
-    from verl_sdpo.trainer.rollout_death import RolloutDeaths
     from verl_sdpo.trainer.high_entropy import HighEntropyTokens
+    from verl_sdpo.trainer.rollout_death import RolloutDeaths
     from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
     from verl_sdpo.trainer.stalls import Stalls
     from verl_sdpo.trainer.stop_request import StopRequests
@@ -170,12 +170,10 @@ def _use_sdpo_trainers(config: DictConfig, extend: Callable[[DictConfig, type], 
     bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Checkpoints, Watching, stock)
     # Before all others: what they do to a batch, they do to one in order.
     first = (FixedOrder,) if is_deterministic(config) else ()
-
-    class PacedTrainer(*first, Updates, UnjudgedSteps, StopRequests, Stalls, RolloutDeaths, *bases):
     if config.algorithm.high_entropy_fraction is not None:
         first += (HighEntropyTokens,)
 
-    class PacedTrainer(*first, Updates, StopRequests, Stalls, *bases):
+    class PacedTrainer(*first, Updates, UnjudgedSteps, StopRequests, Stalls, RolloutDeaths, *bases):
         def _build_replay_buffer(self):
             replay_buffer = super()._build_replay_buffer()
             replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval
