@@ -191,7 +191,7 @@ def _runs(arguments: argparse.Namespace) -> Iterator[Run]:
 def _folder(command: Sequence[str], environment: dict[str, str]) -> Path:
     """Where the script says that the run goes."""
     variables = os.environ | environment | {"SHOW_FOLDER": "1"}
-    shown = subprocess.run(command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    shown = subprocess.run(command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8")
     if shown.returncode != 0:
         sys.exit(shown.returncode)
     return Path(shown.stdout.strip())

@@ -32,11 +32,11 @@ OTHER_METRICS = 140
 def write_run(folder: Path, told: dict[str, object], num_steps: int) -> None:
     """A run of five hours that validates every tenth step."""
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(told))
-    (folder / "status.json").write_text(json.dumps({"state": "finished", "exit_status": 0}))
+    (folder / "run.json").write_text(json.dumps(told), encoding="utf-8")
+    (folder / "status.json").write_text(json.dumps({"state": "finished", "exit_status": 0}), encoding="utf-8")
     rng = random.Random(str(told))
     seconds = 5 * 3600 / num_steps
-    with (folder / "metrics.jsonl").open("w") as log:
+    with (folder / "metrics.jsonl").open("w", encoding="utf-8") as log:
         for step in range(num_steps + 1):
             data = {f"other/metric_{number}": rng.random() for number in range(OTHER_METRICS)} if step else {}
             if step:

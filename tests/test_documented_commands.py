@@ -21,9 +21,7 @@ HYDRA = {
     "verl_sdpo.preflight": "sdpo_trainer",
     "verl_sdpo.test_time": "sdpo_test_time",
 }
-COMMAND = re.compile(
-    r"(?:^|(?<=\s))((?:[A-Z_]+=\S+ )*)(?:exec )?(python -m verl_sdpo\.\w+|bash (?:recipe|scripts)/\S+\.sh)(.*)"
-)
+COMMAND = re.compile(r"\s*((?:[A-Z_]+=\S+ )*)(?:exec )?(python -m verl_sdpo\.\w+|bash (?:recipe|scripts)/\S+\.sh)(.*)")
 # They install, train or take a GPU; nothing of theirs can be tried in passing.
 WITHOUT_A_DRY_RUN = {"quickstart.sh", "test.sh", "soak.sh", "gpu_check.sh"}
 
@@ -36,7 +34,7 @@ def commands():
         for block in prose_and_blocks[1::2]:
             lines += re.sub(r"\\\n\s*", " ", block).splitlines()[1:]
         for line in lines:
-            if not line.startswith("#") and (found := COMMAND.search(line)):
+            if not line.startswith("#") and (found := COMMAND.match(line)):
                 variables, program, rest = found.groups()
                 yield page.name, variables.split(), program, shlex.split(rest, comments=True)
 

@@ -16,8 +16,12 @@ OPENERS = {"open": 1, "fdopen": 1}
 TEXT_METHODS = {"read_text", "write_text"}
 STARTERS = {"run", "Popen", "check_output", "check_call"}
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
-# When a checkpoint was written, for people to read.
-MAY_TELL_THE_TIME = {"verl_sdpo/checkpoint/manifest.py"}
+# When a checkpoint was written or a run started, for people to read; how old a file is by its own time.
+MAY_TELL_THE_TIME = {
+    "verl_sdpo/checkpoint/manifest.py",
+    "recipe/run_record.py",
+    "verl_sdpo/sandbox/scratch_folder.py",
+}
 
 
 def calls(source):

@@ -315,7 +315,7 @@ def test_no_rule_is_without_a_case_here():
     keys = {
         text
         for text in strings
-        if re.fullmatch(r"(actor_rollout_ref|algorithm|distillation|reward|trainer)(\.\w+)+|model_engine", text)
+        if re.fullmatch(r"(actor_rollout_ref|algorithm|critic|distillation|reward|trainer)(\.\w+)+|model_engine", text)
     }
     # The scale of a loss that depends on padding has a test of its own, above.
     own_test = {"actor_rollout_ref.actor.loss_scale_factor", "actor_rollout_ref.actor.loss_agg_mode"}
