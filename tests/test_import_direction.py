@@ -66,7 +66,7 @@ OUTSIDE = {
     "evaluate": {"numpy", "omegaconf", "pyarrow", "torch", "transformers", "verl", "vllm"},
     "preflight": {"huggingface_hub", "hydra", "omegaconf", "pyarrow", "verl"},
     "main_sdpo": {"omegaconf", "ray", "verl"},
-    "test_time": {"omegaconf", "ray", "tensordict", "transfer_queue", "verl"},
+    "test_time": {"omegaconf", "pyarrow", "ray", "tensordict", "transfer_queue", "verl"},
     "": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from verl_sdpo.config.test_time import test_time_faults
 from verl_sdpo.main_sdpo import prepare_cpu, run
 from verl_sdpo.platforms.cpu import platform_selection
 from verl_sdpo.preflight.compose import compose_and_call
-from verl_sdpo.preflight.fault import from_lines
 from verl_sdpo.preflight.start import check_or_exit
+from verl_sdpo.test_time.start import start_faults
 
 
 def main() -> None:
@@ -26,7 +25,7 @@ def main() -> None:
 def _check_and_run(config: DictConfig) -> None:
     if config.trainer.device == platform_selection.NAME:
         prepare_cpu(config)
-    check_or_exit(config, from_lines("config", test_time_faults(config)))
+    check_or_exit(config, start_faults(config))
     from verl_sdpo.test_time.trainer import extend
 
     run(config, extend)

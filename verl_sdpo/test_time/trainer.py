@@ -27,7 +27,8 @@ from verl_sdpo.test_time.multi_turn import next_prompt
 from verl_sdpo.test_time.recorder import start_recorder
 from verl_sdpo.test_time.recording import FIRST_ATTEMPT, QUESTION
 from verl_sdpo.test_time.run_files import RunFiles
-from verl_sdpo.test_time.turns import Question, Questions, Rules
+from verl_sdpo.test_time.start import identity_of
+from verl_sdpo.test_time.turns import Question, Questions, Rules, num_to_keep
 from verl_sdpo.trainer.batch_fields import join_groups, num_generated, read_judged
 from verl_sdpo.trainer.fixed_order import seed_process
 
@@ -60,18 +61,13 @@ class OneQuestionAtATime:
         super()._init_dataloader()
         options = self.test_time
         rows = range(len(self.train_dataset)) if options.questions is None else options.questions
-        if missing := [row for row in rows if row >= len(self.train_dataset)]:
-            raise ValueError(
-                f"test_time.questions={missing[:5]} are not among the {len(self.train_dataset)} rows of "
-                "data.train_files: count from 0"
-            )
         if dropped := self.row_metrics["data/train_rows_dropped"]:
             raise ValueError(
                 f"data.max_prompt_length={self.config.data.max_prompt_length} drops {dropped:g} rows of "
                 "data.train_files, and test_time.questions would name others: raise it, or set "
                 "data.filter_overlong_prompts=False"
             )
-        self.identity = {"method": options.method, "seed": self.config.trainer.seed, "budget": options.budget}
+        self.identity = identity_of(self.config, options)
         self.run_files = RunFiles(Path(options.output_dir))
         self.results = self.run_files.read_results(self.identity)
         # From the start, so that another run is not mixed into this one.
@@ -94,14 +90,9 @@ class OneQuestionAtATime:
     def _take_up(self, rules: Rules) -> dict[str, list]:
         """The turns that a run goes on from; what it has to make again is taken out of the files."""
         turns = self.run_files.read_turns()
-        kept = {name: len(found) for name, found in turns.items()}
         place = self._checkpoint_place()
-        if self.test_time.learns:
-            for name in kept:
-                is_over = name in self.results or Question(name, rules, turns[name]).is_over
-                learned = place["attempts"] if place and place["question"] == name else 0
-                # The weights that made the later ones are gone.
-                kept[name] = kept[name] if is_over else min(kept[name], learned)
+        learned = {place["question"]: place["attempts"]} if place else {}
+        kept = num_to_keep(turns, rules, self.results, learned if self.test_time.learns else None)
         if dropped := self.run_files.keep(kept):
             logger.warning("test time: %d attempts are made again; the old ones are in dropped.jsonl", dropped)
         return {name: found[: kept[name]] for name, found in turns.items()}

@@ -137,3 +137,26 @@ class Questions:
     @property
     def num_waiting(self) -> int:
         return len(self._waiting)
+
+
+def num_to_keep(
+    turns: Mapping[str, Sequence[Turn]],
+    rules: Rules,
+    finished: Mapping[str, Any],
+    learned: Mapping[str, int] | None,
+) -> dict[str, int]:
+    """By question how many of its turns a run that goes on can keep.
+
+    Args:
+        turns: what the files have, by question.
+        rules: of the run.
+        finished: questions of which results are written.
+        learned: how many attempts at a question the run's weights know of, 0 where it is not named. Later ones were
+            made by weights that are gone, and are kept only where they ended the question. None: a method without
+            updates.
+    """
+    kept = {}
+    for name, found in turns.items():
+        is_over = name in finished or Question(name, rules, list(found)).is_over
+        kept[name] = len(found) if is_over or learned is None else min(len(found), learned.get(name, 0))
+    return kept
