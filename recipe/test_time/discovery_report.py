@@ -3,7 +3,7 @@
 """Discovery curves and generations to the first success, from the results of finished test-time runs.
 
 `python -m recipe.test_time.discovery_report --runs DIR --output DIR` reads every `DIR/<method>/seed<k>/results.json`
-beside which there is a file `finished`, and writes `discovery.md` and `discovery.png`.
+beside which there is a file `finished`, and `DIR/base_model/rates.json`, and writes `discovery.md` and `discovery.png`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ def read_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
         results = json.loads(path.read_text(encoding="utf-8"))
         runs.setdefault(results["method"], []).append(results)
     return {method: runs[method] for method in LABELS if method in runs}
+
+
+def read_rates(path: Path, rows: Sequence[int]) -> list[float]:
+    """The base model's rate of success on these questions; empty where it is not known."""
+    if not path.exists():
+        return []
+    rates = json.loads(path.read_text(encoding="utf-8"))["rates"]
+    return [rates[row] for row in rows]
 
 
 def first_successes(results: Sequence[Mapping[str, Any]]) -> Firsts:
@@ -70,8 +78,17 @@ def ratio(slow: np.ndarray, fast: np.ndarray) -> tuple[float, float, float]:
     return of(pairs), *interval(pairs, of, LEVEL, RESAMPLES)
 
 
-def table(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int) -> str:
-    """Markdown: a row a method."""
+def expected_costs(rates: Sequence[float], budget: int) -> np.ndarray:
+    """(num_questions,) expected generations to the first success of independent attempts that succeed at these rates.
+
+    The whole budget where there is none: the mean of min(T, budget) of a geometric T is (1 - (1 - p)^budget) / p.
+    """
+    rates = np.asarray(rates, dtype=np.float64)
+    return (1 - (1 - rates) ** budget) / rates
+
+
+def table(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int, rates: Sequence[float] = ()) -> str:
+    """Markdown: a row a method; with `rates`, the base model's by question, also what best-of-k is expected to need."""
     lines = [
         f"| Method | questions | seeds | solved within {budget} | first success, mean generations | 90 % interval |",
         "|---|---|---|---|---|---|",
@@ -86,6 +103,19 @@ def table(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int) -> str:
             f"| {LABELS[method]} | {len(firsts)} | {len(results)} | {solved} of {sum(map(len, firsts.values()))} | "
             f"{spent[method].mean():.0f} | {low:.0f} to {high:.0f} |"
         )
+    if len(rates):
+        expected = expected_costs(rates, budget)
+        solved = float(np.sum(1 - (1 - np.asarray(rates)) ** budget))
+        lines.append(
+            f"| best-of-k, expected from the exact rates | {len(rates)} | - | {solved:.1f} of {len(rates)} | "
+            f"{expected.mean():.0f} | - |"
+        )
+        if "sdpo" in spent:
+            value, low, high = ratio(expected, spent["sdpo"])
+            lines += [
+                "",
+                f"best-of-k, expected, over SDPO: {value:.2f} times the generations (90 %: {low:.2f} to {high:.2f}).",
+            ]
     for other in ("best_of_k", "multi_turn"):
         if "sdpo" in spent and other in spent:
             value, low, high = ratio(spent[other], spent["sdpo"])
@@ -109,7 +139,9 @@ def _pass_line(results: Sequence[Mapping[str, Any]], budget: int) -> str:
     return f"Of best-of-k, unbiased from all samples: {shown}."
 
 
-def picture(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int, path: Path) -> None:
+def picture(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int, path: Path, rates: Sequence[float] = ()
+) -> None:
     """discovery@k over generations, with 90 % bands."""
     import matplotlib
 
@@ -121,8 +153,13 @@ def picture(runs: Mapping[str, Sequence[Mapping[str, Any]]], budget: int, path: 
     for number, (method, results) in enumerate(runs.items()):
         firsts = first_successes(results)
         low, high = curve_band(firsts, budget)
-        axes.plot(generations, discovery_curve(firsts, budget), color=f"C{number}", label=LABELS[method])
-        axes.fill_between(generations, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
+        style = {"color": f"C{number}"}
+        curve = discovery_curve(firsts, budget)
+        axes.plot(generations, curve, label=LABELS[method], drawstyle="steps-post", **style)
+        axes.fill_between(generations, low, high, alpha=0.2, linewidth=0, step="post", **style)
+    if len(rates):
+        expected = np.mean([1 - (1 - rate) ** generations for rate in rates], axis=0)
+        axes.plot(generations, expected, color="gray", linestyle="--", label="best-of-k, expected")
     axes.set(xscale="log", xlabel="generations", ylabel="discovery@k", ylim=(-0.02, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
@@ -141,9 +178,11 @@ def main() -> None:
         raise SystemExit(f"error: {arguments.runs} has no <method>/seed<k>/results.json")
     [budget] = {results["budget"] for each in runs.values() for results in each}
     arguments.output.mkdir(parents=True, exist_ok=True)
-    text = table(runs, budget)
+    names = sorted({int(name) for each in runs.values() for results in each for name in results["questions"]})
+    rates = read_rates(arguments.runs / "base_model" / "rates.json", names)
+    text = table(runs, budget, rates)
     (arguments.output / "discovery.md").write_text(text + "\n", encoding="utf-8")
-    picture(runs, budget, arguments.output / "discovery.png")
+    picture(runs, budget, arguments.output / "discovery.png", rates)
     print(f"{text}\n\npicture: {arguments.output / 'discovery.png'}")
 
 

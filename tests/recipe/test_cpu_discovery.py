@@ -102,6 +102,19 @@ def test_the_interval_of_the_ratio_holds_the_pairs_together():
     assert discovery_report.ratio(slow, slow / 2) == pytest.approx((2.0, 2.0, 2.0))
 
 
+def test_what_independent_attempts_are_expected_to_need_is_the_mean_of_many():
+    rates, budget = np.array([0.02, 0.3]), 40
+    drawn = np.minimum(np.random.default_rng(0).geometric(rates, (40_000, 2)), budget).mean(axis=0)
+    np.testing.assert_allclose(discovery_report.expected_costs(rates, budget), drawn, rtol=0.02)
+
+
+def test_rates_are_those_of_the_questions_that_were_asked(tmp_path):
+    path = tmp_path / "rates.json"
+    assert discovery_report.read_rates(path, [0]) == []
+    path.write_text(json.dumps({"rates": [0.5, 0.25, 0.125]}))
+    assert discovery_report.read_rates(path, [2, 0]) == [0.125, 0.5]
+
+
 def test_the_band_holds_the_curve_and_is_nothing_where_all_questions_agree():
     firsts = {"a": [1], "b": [4], "c": [None]}
     low, high = discovery_report.curve_band(firsts, 6)
