@@ -62,9 +62,11 @@ def _run_until_asked(run_with: Callable[[Any], None], extend: Callable[[DictConf
     """Run with our task runner; SIGTERM and SIGINT end the run after its step (`verl_sdpo.signals`)."""
     import ray
 
+    from verl_sdpo.ray_token import provide_token
     from verl_sdpo.signals import StopSignals, nothing_left_behind
     from verl_sdpo.trainer.stop_request import ask_to_stop
 
+    provide_token()
     signals = StopSignals(lambda name: _ask_once_ray_is_there(lambda: ask_to_stop(name)))
     signals.install()
     with nothing_left_behind(ray.shutdown):
