@@ -27,7 +27,7 @@ class Runner:
             time.sleep(0.1)
         print("stops for", why, flush=True)
 
-main_sdpo.task_runner_class = lambda: ray.remote(num_cpus=0)(Runner)
+main_sdpo.task_runner_class = lambda extend: ray.remote(num_cpus=0)(Runner)
 hangs = "hangs" in sys.argv
 
 def run_ppo(runner_class):

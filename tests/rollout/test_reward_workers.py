@@ -51,6 +51,7 @@ class Worker(StopReasonWorker):
         self.processor = self.hf_model_type = None
         self.mm_processor_kwargs = {}
         self.config = SimpleNamespace(trainer=SimpleNamespace(reward_timeout=None))
+        self.tokenizer, self.rollout_config = None, SimpleNamespace(calculate_log_probs=False)
         self.error = error
 
     async def fail(self, data):

@@ -53,7 +53,7 @@ def train(compose, inputs, tmp_path, monkeypatch):
     def init(self):
         self._init_tokenizer()
         self._init_dataloader()
-        self.actor_rollout_wg = Workers()
+        self.actor_rollout_wg, self.reward_loop_manager = Workers(), None
         self.checkpoint_manager = SimpleNamespace(update_weights=lambda step: None)
         self._load_checkpoint()
 

@@ -29,7 +29,7 @@ from verl_sdpo.trainer.teacher_generation import (
 from verl_sdpo.watch.verdicts import VerdictLimits, VerdictWatch
 
 # What is counted of samples without a verdict, in every step.
-NO_FAULTS = {"reward/sandbox_error_fraction": 0.0, "reward/bad_test_fraction": 0.0}
+NO_FAULTS = {f"reward/{name}": 0.0 for name in ("sandbox_error_fraction", "bad_test_fraction", "no_verdict_batch")}
 CONFIG = RepromptConfig(**SDFT_BEHAVIOUR)
 SYSTEM = {"role": "system", "content": "Answer briefly."}
 RESPONSE = [70, 71, 72]
