@@ -96,6 +96,8 @@ def finished(tmp_path_factory) -> tuple[Path, TrainingRun, int]:
             ),
             # A folder in which nobody can make a file, the superuser included.
             "HOME": "/proc",
+            "XDG_CACHE_HOME": str(folder / "caches"),
+            "XDG_CONFIG_HOME": str(folder / "caches"),
             "TENSORBOARD_DIR": "/proc/board",
             "HF_HUB_OFFLINE": "0",
             "HF_ENDPOINT": "http://127.0.0.1:9",

@@ -70,7 +70,9 @@ def start(folder: Path, name: str, *more: str) -> TrainingRun:
         *more,
     ]
     environment = {"VERL_FILE_LOGGER_PATH": str(folder / f"{name}.jsonl")}
-    return TrainingRun(overrides, folder / f"{name}.log", environment, "verl_sdpo.test_time", "sdpo_test_time_cpu")
+    return TrainingRun(
+        overrides, folder / f"{name}.log", environment, module="verl_sdpo.test_time", config="sdpo_test_time_cpu"
+    )
 
 
 def lines(path: Path) -> list[dict]:

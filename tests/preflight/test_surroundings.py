@@ -19,6 +19,8 @@ ODD = "答案 \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET} שלום"
 # Python's own repair of the C locale is switched off: what names no encoding reads and writes ASCII.
 PLAIN_C = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "HOME": "/proc"}
+# By which the environment may place caches elsewhere than below the home.
+CACHES = ("XDG_CACHE_HOME", "HF_HOME", "HF_DATASETS_CACHE")
 # Read by Python at its start.
 CLOCK = """
 import itertools, time
@@ -64,7 +66,8 @@ def odd(sound):
 
 
 def test_neither_locale_nor_time_zone_nor_home_nor_clock_change_what_is_found(odd):
-    run = preflight(odd, PLAIN_C | ELSEWHERE | with_clock(odd.folder))
+    caches = {"HF_HOME": str(odd.folder / "caches")}
+    run = preflight(odd, PLAIN_C | ELSEWHERE | caches | with_clock(odd.folder))
     assert run.returncode == 0, run.stderr.decode(errors="replace")
     assert b"nothing is wrong" in run.stderr
     assert 0.0 < float(re.search(rb"preflight took ([-\d.]+) s", run.stderr)[1]) < 600
@@ -78,3 +81,11 @@ def test_a_fault_in_such_a_file_is_told_in_any_locale(odd):
     assert b"row 0: data_source" in run.stderr, run.stderr.decode(errors="replace")
     assert b"has no reward; known: " in run.stderr
     assert b"Traceback" not in run.stderr
+
+
+def test_a_home_that_cannot_be_written_needs_another_place_for_the_cache(sound, monkeypatch):
+    for name in CACHES:
+        monkeypatch.delenv(name, raising=False)
+    run = preflight(sound, {"HOME": "/proc"})
+    assert run.returncode == EXIT_CODES["disk"], run.stderr.decode(errors="replace")
+    assert b"disk error: HF_HOME: the cache of data files, /proc/.cache/huggingface/datasets" in run.stderr

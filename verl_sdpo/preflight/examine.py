@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from verl_sdpo import rewards
 from verl_sdpo.config.checks import ConfigError, check_run, uses_sdpo
 from verl_sdpo.config.without_effect import settings_without_effect
+from verl_sdpo.preflight.caches import examine_caches
 from verl_sdpo.preflight.data import Seen, examine_data
 from verl_sdpo.preflight.disk import examine_disk
 from verl_sdpo.preflight.fault import Fault, Findings, from_lines
@@ -45,6 +46,7 @@ def examine(config: DictConfig) -> Findings:
         findings += guarded("reward", "the rewards", lambda: examine_rewards(config, seen, scorer))
     findings += guarded("resume", "the checkpoints", lambda: examine_resume(config, seen.tokenizer))
     findings += guarded("disk", "the disk", lambda: examine_disk(config))
+    findings += guarded("disk", "the caches", examine_caches)
     findings.notes.append(f"preflight took {time.monotonic() - started:.1f} s")
     return findings
 
