@@ -4,8 +4,7 @@
 
 Texts: prompts and feedback of all scripts, with half a character, NULs, special tokens, braces and percent signs.
 Machine: the locale C, a time zone 14 hours ahead, a clock that jumps back by an hour, a home that cannot be written, a
-working directory that is deleted, 64 MiB of shared memory, a hub that does not answer, wandb that refuses, no folder
-for TensorBoard.
+working directory that is deleted, a hub that does not answer, wandb that refuses, no folder for TensorBoard.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import json
 import math
 import os
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 
@@ -46,21 +44,6 @@ import time
 _real, _started = time.time, time.monotonic()
 time.time = lambda: _real() - (3600.0 if time.monotonic() - _started > 45.0 else 0.0)
 """
-
-# 64 MiB of shared memory, which is what a container has by default: a mount that only the run sees.
-SMALL_MEMORY = (
-    "unshare",
-    "--mount",
-    "sh",
-    "-c",
-    'mount -t tmpfs -o size=64m none /dev/shm && exec "$@"',
-    "sh",
-)
-
-
-def can_mount() -> bool:
-    """Whether this user may; elsewhere the run has the machine's own."""
-    return subprocess.run([*SMALL_MEMORY, "true"], capture_output=True).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +101,6 @@ def finished(tmp_path_factory) -> tuple[Path, TrainingRun, int]:
             folder / "odd.log",
             environment,
             working,
-            SMALL_MEMORY if can_mount() else (),
         )
         run.wait_until(lambda: is_dumped(folder / "odd", 1), START_SECONDS)
         shutil.rmtree(working)

@@ -29,14 +29,13 @@ class TrainingRun:
         log: Path,
         environment: dict[str, str] | None = None,
         working_directory: Path | None = None,
-        starter: tuple[str, ...] = (),
         module: str = "verl_sdpo.main_sdpo",
         config: str = "sdpo_trainer_cpu",
     ) -> None:
         self.log = log
         self._mark = uuid.uuid4().hex
         environment = os.environ | {"HF_HUB_OFFLINE": "1", _MARK: self._mark} | (environment or {})
-        command = [*starter, sys.executable, "-m", module, "--config-name", config, *overrides]
+        command = [sys.executable, "-m", module, "--config-name", config, *overrides]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
