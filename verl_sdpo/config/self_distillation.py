@@ -9,11 +9,11 @@ Option names are those of the published code. Every default lives here (and, for
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
 from verl_sdpo.algorithm.reprompt import RepromptConfig
+from verl_sdpo.config.option_names import check_known
 
 KEY = "actor_rollout_ref.actor.self_distillation"
 CREDIT_ASSIGNMENTS = ("logit", "token_top1", "token", "sequence")
@@ -267,11 +267,7 @@ class SelfDistillationConfig:
     @classmethod
     def from_flat(cls, options: dict[str, Any]) -> SelfDistillationConfig:
         """From the flat mapping of the run's configuration. An unknown key raises ValueError with the nearest one."""
-        known = flat_defaults()
-        for key in sorted(set(options) - set(known)):
-            near = difflib.get_close_matches(key, known, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
-            raise ValueError(f"{key}={options[key]!r} is no option of SDPO: {remedy}")
+        check_known(options, flat_defaults(), "SDPO")
         own = {f.name for f in dataclasses.fields(cls)} - {"reprompt"}
         reprompt = RepromptConfig(**{key: value for key, value in options.items() if key not in own})
         return cls(**{key: value for key, value in options.items() if key in own}, reprompt=reprompt)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from verl_sdpo.config.checks import SDPO
 from verl_sdpo.config.determinism import OUR_MANAGER, ROLLOUT, SEEDED_MANAGER
+from verl_sdpo.config.option_names import check_known
 
 KEY = "test_time"
 METHODS = ("sdpo", "best_of_k", "multi_turn")
@@ -91,11 +91,7 @@ class TestTimeConfig:
     @classmethod
     def from_mapping(cls, options: dict[str, Any]) -> TestTimeConfig:
         """From the section of the run's configuration. An unknown key raises ValueError with the nearest one."""
-        known = defaults()
-        for key in sorted(set(options) - set(known)):
-            near = difflib.get_close_matches(key, known, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
-            raise ValueError(f"{key}={options[key]!r} is no option of test_time: {remedy}")
+        check_known(options, defaults(), "test_time")
         return cls(**options)
 
     @classmethod
