@@ -14,25 +14,14 @@ from verl_sdpo.rewards.code_truth import MAX_MIB, CodeTest, TruthFault, decoded_
 __all__ = ["MAX_MIB", "CodeTest", "code_ground_truth", "read_code_ground_truth", "seconds_or_mib"]
 
 
-def code_ground_truth(
-    kind: str,
-    tests: Iterable[CodeTest],
-    *,
-    time_limit: float,
-    function: str | None = None,
-    setup: str = "",
-    memory_limit: float | None = None,
-    checker: str | None = None,
-    tolerance: float | None = None,
-) -> str:
-    """The ground truth's text.
+def code_ground_truth(kind: str, tests: Iterable[CodeTest], **fields: Any) -> str:
+    """The ground truth's text; ``fields`` are the other arguments of ``truth_text``.
 
     Raises:
         Refused: which field is not as specified, or that the whole is too large.
     """
-    limits = {"time_limit": time_limit, "memory_limit": memory_limit, "tolerance": tolerance}
     try:
-        return truth_text(kind, tests, function=function, setup=setup, checker=checker, **limits)
+        return truth_text(kind, tests, **fields)
     except TruthFault as fault:
         raise Refused(str(fault), fault.kind) from fault
 
