@@ -37,11 +37,11 @@ DECAY_SHARE = 0.4  # of the steps, at the end, in which the learning rate falls 
 SECONDS_BETWEEN_LINES = 5.0
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
-    """Two layers of Qwen3, 1.3 million parameters in float32, untrained."""
+def build_model(tokenizer: PreTrainedTokenizerFast, seed: int, hidden_size: int = 256) -> Qwen3ForCausalLM:
+    """Two layers of Qwen3, 1.3 million parameters in float32 with the default size, untrained."""
     model = small_qwen3(
         len(tokenizer),
-        hidden_size=256,
+        hidden_size=hidden_size,
         num_layers=2,
         num_heads=4,
         seed=seed,

@@ -17,18 +17,18 @@ from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3ForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from recipe.quickstart.base_model import build_model
 from recipe.quickstart.sampling import answer_logits, chat_ids, sample
 from recipe.quickstart.tokenizer import ROLES, tokenizer_of
 from recipe.test_time import code_task
-from recipe.tiny_model import small_qwen3
 from verl_sdpo.algorithm.reprompt import Reprompt
 from verl_sdpo.algorithm.reprompt_config import BRACE_GROUP, RepromptConfig
 
 _TEMPLATES = RepromptConfig().templates
+HIDDEN_SIZE = 128
 STEPS, BATCH_SIZE, LEARNING_RATE = 400, 64, 2e-3
-EMBEDDING_STD = 0.1
 WARMUP_STEPS, SECONDS_BETWEEN_LINES = 50, 10.0
 # Shares of what the model is shown besides the question.
 SHARES = {"nothing": 0.2, "feedback": 0.7, "solution": 0.1}
@@ -41,24 +41,6 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     frames += [_TEMPLATES.reprompt, _TEMPLATES.solution, _TEMPLATES.feedback]
     texts = [BRACE_GROUP.sub(" ", frame) for frame in frames]
     return tokenizer_of([*texts, "\n", *ROLES, *code_task.CODE_WORDS, *code_task.NAMES])
-
-
-def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
-    """Two layers of Qwen3 in float32, untrained."""
-    model = small_qwen3(
-        len(tokenizer),
-        hidden_size=128,
-        num_layers=2,
-        num_heads=4,
-        seed=seed,
-        num_key_value_heads=4,
-        max_position_embeddings=512,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    # As the quickstart's: words that nothing tells apart stay apart.
-    torch.nn.init.normal_(model.get_input_embeddings().weight, std=EMBEDDING_STD)
-    return model
 
 
 def draw_example(rng: random.Random) -> tuple[str, str]:
@@ -143,7 +125,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000, help="of the first question, to compare with its rate")
     arguments = parser.parse_args()
     tokenizer = build_tokenizer()
-    model = build_model(tokenizer, arguments.seed)
+    model = build_model(tokenizer, arguments.seed, HIDDEN_SIZE)
     train(model, tokenizer, arguments.seed, arguments.steps)
     model.save_pretrained(arguments.output)
     tokenizer.save_pretrained(arguments.output)
