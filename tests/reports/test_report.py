@@ -58,6 +58,36 @@ def test_the_recorded_quickstart_gives_the_table_that_its_log_says(tmp_path, cap
     assert "Without any run: Table 3, Table 7" in (tmp_path / "index.md").read_text()
 
 
+def test_what_any_model_was_evaluated_on_is_in_the_index(tmp_path, capsys):
+    """Not the paper's models only; what was evaluated and not trained is in no list of trainings."""
+    for seed, scores in enumerate([{"ifeval": 0.8, "mmlu_pro": 0.6}, {"ifeval": 0.7}]):
+        run = write_run(
+            tmp_path / "runs" / str(seed),
+            experiment="forgetting",
+            task="harness",
+            model="own",
+            method="grpo",
+            seed=seed,
+        )
+        results = {
+            task: {"prompt_level_strict_acc,none": score, "exact_match,custom-extract": score}
+            for task, score in scores.items()
+        }
+        (run / "evaluation").mkdir()
+        (run / "evaluation" / "results_1.json").write_text(json.dumps({"results": results}))
+    write_run(tmp_path / "runs" / "not_yet", experiment="forgetting", task="harness", model="own", method="sdpo")
+    assert report(capsys, tmp_path / "runs", "--output", tmp_path / "out")[0] == 0
+    _, trained, evaluated = (tmp_path / "out/index.md").read_text().partition("# The paper")[0].split("## All ")
+    # Nothing says that the third one is no training.
+    assert trained.startswith("training runs")
+    assert "| sdpo |" in trained
+    assert "grpo" not in trained
+    title, _, header, _, row = evaluated.strip().splitlines()
+    assert title == "benchmarks"
+    assert header == "| experiment | task | model | method | runs | IFEval | MMLU-Pro |"
+    assert row == "| forgetting | harness | own | grpo | 2 | 75.0 ± 5.0 | 60.0 |"
+
+
 def test_the_same_runs_give_the_same_bytes_wherever_the_report_goes(runs, tmp_path, capsys):
     for name in ("a", "b"):
         assert report(capsys, runs, "--output", tmp_path / name)[0] == 0

@@ -1,10 +1,11 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was found, for the console; and a table of all training runs, the paper's or not, one row a group of seeds."""
+"""What was found, for the console; and tables of all runs, the paper's or not, one row a group of seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -18,6 +19,7 @@ from verl_sdpo.reports.curves import (
     seconds_by_step,
 )
 from verl_sdpo.reports.discoveries import discovery_of, mean_first_success, questions_of
+from verl_sdpo.reports.evaluations import score_of
 from verl_sdpo.reports.measures import SECONDS_PER_HOUR, Options
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.reports.tables import over_seeds
@@ -38,7 +40,7 @@ class Group:
 
 def groups(runs: Sequence[Run], options: Options) -> list[Group]:
     """All training runs by experiment, task, model and method with variant; what no run of a group has is left out."""
-    training = sorted((run for run in runs if run.results is None), key=_key)
+    training = sorted((run for run in runs if run.results is None and (run.history or not _scores(run))), key=_key)
     return [_group(label, tuple(members), options) for label, members in groupby(training, _key)]
 
 
@@ -59,6 +61,29 @@ def test_time_groups(runs: Sequence[Run]) -> list[Group]:
         }
         made = {name: (*over_seeds(values), len(values)) for name, values in numbers.items() if values}
         found.append(Group(label, group, (), made))
+    return found
+
+
+# Benchmarks of `score_of` by column, as the paper's Table 5 has them.
+BENCHMARK_COLUMNS = {
+    "LiveCodeBench": "livecodebench",
+    "IFEval": "ifeval",
+    "ArenaHard hard": "arena_hard_hard",
+    "ArenaHard creative": "arena_hard_creative",
+    "MMLU-Pro": "mmlu_pro",
+}
+
+
+def benchmark_groups(runs: Sequence[Run]) -> list[Group]:
+    """All runs whose final model was evaluated, likewise; in percent."""
+    found = []
+    for label, members in groupby(sorted(runs, key=_key), _key):
+        group = tuple(run for run in members if _scores(run))
+        scores = [_scores(run) for run in group]
+        values = {column: [each[column] for each in scores if column in each] for column in BENCHMARK_COLUMNS}
+        numbers = {column: (*over_seeds(each), len(each)) for column, each in values.items() if each}
+        if numbers:
+            found.append(Group(label, group, (), numbers))
     return found
 
 
@@ -94,6 +119,15 @@ def _group(label: tuple[str, str, str, str], runs: tuple[Run, ...], options: Opt
             numbers[column] = (*over_seeds(values), len(values))
     answers = {_value(lambda run, o: num_answers(accuracy_metric(run, o.metric)), run, options) for run in runs}
     return Group(label, runs, tuple(sorted(answers - {None})), numbers)
+
+
+def _scores(run: Run) -> dict[str, float]:
+    """By column, of the benchmarks that this run's model was evaluated on."""
+    scores = {}
+    for column, benchmark in BENCHMARK_COLUMNS.items():
+        with suppress(NotThereError):
+            scores[column] = score_of(run.folder, benchmark)
+    return scores
 
 
 def _value(function: Callable[[Run, Options], float], run: Run, options: Options) -> float | None:

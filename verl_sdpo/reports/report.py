@@ -67,13 +67,16 @@ def _family(table: PaperTable, runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _overviews(runs: Sequence[Run], options: Options) -> list[str]:
-    """All training runs and all test-time runs, where there are any."""
+    """All training runs, test-time runs and benchmarks, where there are any."""
     training, test_time = overview.groups(runs, options), overview.test_time_groups(runs)
     parts = []
     if training:
         parts.append(f"## All training runs\n\n{writing.groups_markdown(training, overview.COLUMNS)}")
     if test_time:
         parts.append(f"## All test-time runs\n\n{writing.groups_markdown(test_time, overview.TEST_TIME_COLUMNS)}")
+    if benchmarks := overview.benchmark_groups(runs):
+        columns = tuple(overview.BENCHMARK_COLUMNS)
+        parts.append(f"## All benchmarks\n\n{writing.groups_markdown(benchmarks, columns)}")
     return parts
 
 
