@@ -153,6 +153,14 @@ make_data() {
     "$PYTHON" -m "data_preprocess.$dataset" "${input[@]}" --output "$DATA_FOLDER" "$@"
 }
 
+# The model of a smoke run, unless it is there.
+make_smoke_model() {
+    if [[ "$SMOKE" == 1 ]]; then
+        export HF_HUB_OFFLINE=1
+        [[ -f "$MODEL/config.json" ]] || "$PYTHON" -m recipe.tiny_model --output "$MODEL"
+    fi
+}
+
 # launch MODULE OVERRIDES: becomes the run, so that a signal to this shell reaches it (docs/reliability.md).
 launch() {
     if [[ "$SHOW_FOLDER" == 1 ]]; then
@@ -165,9 +173,6 @@ launch() {
         echo
         return
     fi
-    if [[ "$SMOKE" == 1 ]]; then
-        export HF_HUB_OFFLINE=1
-        [[ -f "$MODEL/config.json" ]] || "$PYTHON" -m recipe.tiny_model --output "$MODEL"
-    fi
+    make_smoke_model
     exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${command[@]}"
 }

@@ -76,6 +76,7 @@ EXPERIMENTS = {
         # D.3, Figure 19.
         variants={"sdpo": ("rollouts8", "rollouts32"), "multi_turn": ("attempts_and_feedback",)},
     ),
+    "forgetting": Experiment("recipe/forgetting/run.sh", ("base", "sdpo", "grpo", "sft_on_teacher")),
 }
 
 

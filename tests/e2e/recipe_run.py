@@ -53,3 +53,10 @@ def smoke_run(arguments: tuple[str, ...], out: Path, **variables: str) -> SmokeR
             time.sleep(1)
         output, _ = process.communicate(timeout=60)
     return SmokeRun(process.returncode, time.monotonic() - start, Path(shown.stdout.strip()), output)
+
+
+def note_in_table(arguments: tuple[str, ...], made: SmokeRun) -> None:
+    """A row of the table that scripts/soak.sh prints, where it asks for one."""
+    if table := os.environ.get("VERL_SDPO_SMOKE_TABLE"):
+        with open(table, "a", encoding="utf-8") as file:
+            file.write(f"| `{arguments[0]}` | {' '.join(arguments[1:])} | {made.exit_status} | {made.seconds:.0f} |\n")

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of each section's recipe, two steps on the CPU, and all the others for scripts/soak.sh."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.recipe_run import smoke_run
+from tests.e2e.recipe_run import note_in_table, smoke_run
 from tests.recipe.commands import every_method, every_run
 
 SCIENCE, CODE, TEST_TIME = (f"recipe/{name}/run.sh" for name in ("science_qa", "livecodebench", "test_time"))
@@ -29,9 +28,7 @@ def named(run):
 def check(run, out):
     """It ends well, and its folder is what docs/reproduce.md says."""
     made = smoke_run(run, out)
-    if table := os.environ.get("VERL_SDPO_SMOKE_TABLE"):
-        with open(table, "a", encoding="utf-8") as file:
-            file.write(f"| `{run[0]}` | {' '.join(run[1:])} | {made.exit_status} | {made.seconds:.0f} |\n")
+    note_in_table(run, made)
     assert made.exit_status == 0, made.output
     assert made.read("status.json")["state"] == "finished"
     facts = made.read("run.json")

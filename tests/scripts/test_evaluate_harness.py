@@ -29,7 +29,9 @@ MODEL_ARGUMENTS = {"pretrained", "dtype", "tensor_parallel_size", "gpu_memory_ut
 
 
 def called(*arguments, **environment):
-    variables = {name: value for name, value in os.environ.items() if name not in {"TEACHER", "OUT", "TASKS"}}
+    variables = {
+        name: value for name, value in os.environ.items() if name not in {"TEACHER", "OUT", "TASKS", "BACKEND"}
+    }
     return subprocess.run(
         ["bash", str(SCRIPT), *map(str, arguments)],
         env=variables | {"PYTHON": sys.executable} | environment,
@@ -61,6 +63,11 @@ def test_variables_choose_tasks_gpus_and_command():
     assert command[0] == "elsewhere/lm_eval"
     assert "ifeval" in command
     assert any(",tensor_parallel_size=4," in word for word in command)
+    [command] = dry("model", BACKEND="hf")
+    assert command[1:5] == ["--model", "hf", "--model_args", "pretrained=model,dtype=bfloat16,enable_thinking=False"]
+    wrong = called("model", BACKEND="sglang", DRY_RUN="1")
+    assert wrong.returncode == 1
+    assert wrong.stderr == "error: BACKEND=sglang is neither vllm nor hf\n"
 
 
 @pytest.mark.parametrize(("teacher", "more"), [("0", []), ("1", ["--teacher"])])
@@ -97,3 +104,10 @@ def test_a_missing_harness_is_one_line_with_the_way_to_get_it(tmp_path):
     run = called("model", TEACHER="1")
     assert run.returncode == 1
     assert "TEACHER=1 needs a checkpoint" in run.stderr
+
+
+def test_a_folder_without_a_model_is_no_model(tmp_path):
+    run = called(tmp_path, LM_EVAL="true")
+    assert run.returncode == 1
+    [line] = run.stderr.splitlines()
+    assert f"MODEL={tmp_path} has neither checkpoints (global_step_<N>) nor a model (config.json)" in line
