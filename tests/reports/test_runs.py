@@ -47,6 +47,9 @@ def test_a_run_without_run_json_is_who_its_configuration_says(tmp_path):
     assert read_run(tmp_path / "run").identity.seed == 3
     config.write_text(text.replace("loss_mode: sdpo", "loss_mode: vanilla").replace("frozen_", "grpo_"))
     assert read_run(tmp_path / "run").identity.label == "grpo"
+    # A baseline at test time trains nothing, and its configuration still has a loss.
+    config.write_text(text.replace("frozen_", "best_of_k_") + "test_time:\n  method: best_of_k\n")
+    assert read_run(tmp_path / "run").identity.label == "best_of_k"
 
 
 def test_a_run_of_which_nobody_says_what_it_is_is_refused_in_one_line(tmp_path):

@@ -11,8 +11,9 @@ import pytest
 
 from tests.reports.run_folders import steps, write_run
 from verl_sdpo.reports import writing
+from verl_sdpo.reports.discoveries import with_parts
 from verl_sdpo.reports.measures import MEASURES, Options
-from verl_sdpo.reports.paper import paper_tables
+from verl_sdpo.reports.paper import paper_tables, parts
 from verl_sdpo.reports.runs import find_runs
 from verl_sdpo.reports.tables import fill
 
@@ -198,6 +199,34 @@ def test_section_5s_table_is_of_results_files(tmp_path):
     assert cell(made, "multi-turn", "discovery@2750 hard").missing == ("no run of hard/qwen3-8b/multi_turn",)
 
 
+def test_very_hard_questions_are_cut_out_of_runs_on_all_that_are_hard(tmp_path):
+    [part] = parts()
+    assert (part.task, part.of, len(part.questions)) == ("very_hard", "hard", 9)
+    # Of Table 10's 19 ids, in order, those that it marks as very hard.
+    ids = [1, 3, 10, 43, 46, 59, 69, 74, 86, 91, 92, 95, 100, 103, 111, 120, 125, 127, 129]
+    assert [ids[int(row)] for row in sorted(part.questions, key=int)] == [3, 10, 46, 74, 91, 92, 95, 103, 125]
+
+    def write(name, task, firsts, seed):
+        found = {question: {"first_success": first, "generations": first or 2750} for question, first in firsts.items()}
+        results = {"method": "sdpo", "seed": seed, "budget": 2750, "questions": found}
+        write_run(tmp_path / name, results=results, experiment="test_time", task=task, method="sdpo", seed=seed)
+
+    very_hard = dict.fromkeys(part.questions)
+    others = {str(row): 50 for row in range(19) if str(row) not in part.questions}
+    write("both", "hard", others | very_hard, 0)
+    write("both_again", "very_hard", very_hard | {"2": 275}, 0)
+    write("hard", "hard", others | very_hard | {"1": 2750}, 1)
+    # Not all nine are over.
+    write("begun", "hard", others | {"1": 2750}, 2)
+    runs, _ = find_runs([tmp_path])
+    made = fill(table("test_time"), with_parts(runs, parts()), OPTIONS)
+    found = cell(made, "SDPO", "discovery@2750 very hard")
+    assert (found.num_runs, found.mean) == (2, pytest.approx(100 / 9))
+    # 275 and eight times the bound, and nine times the bound.
+    assert cell(made, "SDPO", "first success very hard").mean == pytest.approx(2750 - 2475 / 18)
+    assert cell(made, "SDPO", "discovery@2750 hard").num_runs == 2
+
+
 def test_the_csv_has_every_cell_that_is_asked_for_and_empty_fields_for_what_is_missing(tmp_path):
     write_run(tmp_path / "0", steps([0.4, *([0.5] * 10)]), state="finished")
     rows = list(csv.DictReader(io.StringIO(writing.cells_csv([filled("table3", tmp_path)]))))
@@ -257,9 +286,24 @@ def test_the_ratio_of_lengths_is_the_one_that_the_paper_states():
         )
 
 
-@pytest.mark.parametrize(
-    ("label", "mean"), [("before training", 43.5), ("SFT on the self-teacher", 41.4), ("GRPO", 41.8), ("SDPO", 42.4)]
-)
-def test_the_holdout_means_are_those_that_the_paper_states(label, mean):
-    assert sum(paper("table5", label)[1:]) / 4 == pytest.approx(mean, abs=0.051)
-    assert str(mean) in table("table5").note
+@pytest.mark.parametrize("label", ["before training", "SFT on the self-teacher", "GRPO", "SDPO"])
+def test_the_holdout_means_are_those_that_the_paper_states(label):
+    *_, hard, creative, last, mean = numbers = paper("table5", label)
+    assert (numbers[1] + hard + creative + last) / 4 == pytest.approx(mean, abs=0.051)
+
+
+def test_table_5_has_the_model_before_training_from_any_run_and_the_mean_of_what_was_not_trained(tmp_path):
+    for seed, accuracies in enumerate([[0.25, 0.5], [0.29, 0.6]]):
+        told = {"experiment": "livecodebench", "task": "v6", "method": "sdpo", "seed": seed}
+        write_run(tmp_path / f"trained{seed}", steps(accuracies), state="finished", **told)
+    run = write_run(tmp_path / "base", experiment="forgetting", task="harness", method="base")
+    (run / "evaluation").mkdir()
+    scores = {"ifeval": {"prompt_level_strict_acc": 0.8}, "mmlu_pro": {"exact_match": 0.6}}
+    (run / "evaluation" / "results_1.json").write_text(json.dumps({"results": scores}))
+    made = filled("table5", tmp_path)
+    assert cell(made, "before training", "LiveCodeBench v6").mean == pytest.approx(27)
+    assert cell(made, "before training", "LiveCodeBench v6").num_runs == 2
+    # ArenaHard is not there.
+    assert cell(made, "before training", "holdout mean").missing == ("a mean needs all columns",)
+    (run / "evaluation" / "arena_hard.json").write_text(json.dumps({"hard": 10, "creative": 14}))
+    assert cell(filled("table5", tmp_path), "before training", "holdout mean").mean == pytest.approx(41)

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from verl_sdpo.reports.curves import NotThereError
+from verl_sdpo.reports.paper import Part
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.statistics.discovery import discovery_curve
 
@@ -46,6 +48,23 @@ def discovery_of(run: Run, questions: Iterable[str] | None = None) -> np.ndarray
         raise NotThereError("no question is over")
     budget = int(run.results["budget"])
     return np.mean([_of_question(run.identity.method, found[each], budget) for each in asked], axis=0)
+
+
+def with_parts(runs: Sequence[Run], parts: Sequence[Part]) -> list[Run]:
+    """The runs, and for each on a task that holds all questions of a part that part as a run of its own.
+
+    A run that was made on the part alone stands, and nothing is cut out of another for it.
+    """
+    found = {run.identity: run for run in runs}
+    for run in runs:
+        for part in parts:
+            identity = replace(run.identity, task=part.task)
+            if run.results is None or run.identity.task != part.of or identity in found:
+                continue
+            if part.questions <= run.results["questions"].keys():
+                questions = {each: run.results["questions"][each] for each in sorted(part.questions)}
+                found[identity] = replace(run, identity=identity, results=run.results | {"questions": questions})
+    return [found[identity] for identity in sorted(found)]
 
 
 def mean_first_success(curve: np.ndarray) -> float:

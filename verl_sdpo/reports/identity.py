@@ -91,7 +91,9 @@ def _from_config(path: Path, history: History) -> Identity:
     """From the composed configuration: the project is the experiment, the validated data source the task."""
     value = _reader(path)
     loss = value("actor_rollout_ref.actor.policy_loss.loss_mode", "vanilla")
-    method = value("algorithm.adv_estimator", "grpo") if loss == "vanilla" else loss
+    trained = value("algorithm.adv_estimator", "grpo") if loss == "vanilla" else loss
+    # Of a test-time run, whose baselines train nothing.
+    method = value("test_time.method", trained)
     experiment = value("trainer.project_name", "unnamed")
     sources = sorted({name.split("/", 1)[1].rsplit("/", 2)[0] for name in history if name.startswith("val-core/")})
     name = re.sub(r"[-_]?seed[-_]?\d+$", "", str(value("trainer.experiment_name", "")))

@@ -14,7 +14,9 @@ import yaml
 
 RESULTS = Path(__file__).with_name("paper_results.yaml")
 BEST_VARIANT = "best"
-_OF_COLUMN = ("label", "measure", "mean", "digits", "unit", "task")
+# Method of rows on the model before training.
+BASE = "base"
+_OF_COLUMN = ("label", "measure", "mean", "before", "digits", "unit", "task")
 _OF_ROW = ("label", "measure", "model", "method", "variant", "paper")
 
 
@@ -31,12 +33,15 @@ class Column:
     """One measure, of one task or of whatever task the run has."""
 
     label: str
-    # Name in measures.MEASURES; "": the mean over the columns before it.
+    # Name in measures.MEASURES; "": the mean over `mean_of` columns before it.
     measure: str
     arguments: Mapping[str, Any]
     task: str | None = None
     digits: int = 1
     unit: str = "%"
+    mean_of: int | None = None
+    # Measure of the model before training, which any method's run has.
+    before: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,23 @@ class PaperTable:
     figures: tuple[str, ...] = ()
     # The n of the paper's avg@n.
     answers: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Questions of a test-time task that have a name of their own."""
+
+    task: str
+    of: str
+    # Ids in results.json: rows of the data file.
+    questions: frozenset[str]
+
+
+@cache
+def parts() -> tuple[Part, ...]:
+    """All parts, in the file's order."""
+    entries = yaml.safe_load(RESULTS.read_text(encoding="utf-8"))["parts"]
+    return tuple(Part(each["task"], each["of"], frozenset(map(str, each["questions"]))) for each in entries)
 
 
 @cache
@@ -112,6 +134,8 @@ def _column(entry: dict[str, Any]) -> Column:
         task=entry.get("task"),
         digits=entry.get("digits", 1),
         unit=entry.get("unit", "%"),
+        mean_of=entry.get("mean"),
+        before=entry.get("before"),
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verl_sdpo.reports import overview, writing
+from verl_sdpo.reports.discoveries import with_parts
 from verl_sdpo.reports.measures import Options
-from verl_sdpo.reports.paper import PaperTable, paper_tables
+from verl_sdpo.reports.paper import PaperTable, paper_tables, parts
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.reports.tables import FilledTable, fill, runs_of
 
@@ -24,10 +25,11 @@ def write_report(runs: Sequence[Run], options: Options, output: Path, *, found: 
         found: lines on what was found and left out.
         figures: False: tables only.
     """
-    filled = [fill(table, runs, options) for table in paper_tables()]
     output.mkdir(parents=True, exist_ok=True)
-    _write(output / "paper_tables.csv", writing.cells_csv(filled))
     _write(output / "metrics.csv", writing.metrics_csv(runs))
+    runs = with_parts(runs, parts())
+    filled = [fill(table, runs, options) for table in paper_tables()]
+    _write(output / "paper_tables.csv", writing.cells_csv(filled))
     for table in filled:
         _write(output / f"{table.table.name}.md", writing.table_markdown(table))
     names = _draw(runs, filled, options, output / FIGURES) if figures else []

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verl_sdpo.reports.curves import NotThereError
 from verl_sdpo.reports.measures import MEASURES, Measured, Options
-from verl_sdpo.reports.paper import Column, PaperTable, Reported, Row
+from verl_sdpo.reports.paper import BASE, Column, PaperTable, Reported, Row
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.statistics.bootstrap import standard_error
 
@@ -59,7 +59,7 @@ def fill(table: PaperTable, runs: Sequence[Run], options: Options) -> FilledTabl
             elif column.measure:
                 cells.append(_cell(table, row, column, paper, runs, options))
             else:
-                cells.append(_mean_of(cells, paper))
+                cells.append(_mean_of(cells[-column.mean_of :], paper))
         rows.append(tuple(cells))
     return FilledTable(table, tuple(rows))
 
@@ -72,6 +72,8 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float]:
 def _cell(
     table: PaperTable, row: Row, column: Column, paper: Reported | None, runs: Sequence[Run], options: Options
 ) -> Cell:
+    if row.method == BASE and column.before is not None:
+        row = replace(row, method=None, variant=None, measure=column.before)
     by_variant = runs_of(table, row, column, runs)
     if not by_variant:
         return Cell(paper, missing=(f"no run of {_what(row, column)}",))
@@ -131,7 +133,7 @@ def _measure(
 
 
 def _mean_of(cells: Sequence[Cell], paper: Reported | None) -> Cell:
-    """The mean over the cells before it, which are independent; none unless all are there."""
+    """The mean over some cells, which are independent; none unless all are there."""
     means = [cell.mean for cell in cells]
     if not cells or None in means:
         return Cell(paper, missing=("a mean needs all columns",))
