@@ -135,6 +135,7 @@ sdpo,hybrid)
     LOSS+=(
         "${POLICY_GRADIENT[@]}"
         actor_rollout_ref.actor.policy_loss.loss_mode=vanilla
+        actor_rollout_ref.actor.clip_ratio_high=0.28
         algorithm.adv_estimator=sdpo
         "$OPTIONS.group_advantage_weight=0.9"
     )

@@ -44,6 +44,7 @@ grpo) MINI_BATCH=8 LR=1e-6 ALPHA="" ;;
 grpo_on_policy) MINI_BATCH=32 LR=1e-5 ALPHA="" ;;
 esac
 # E.2.1: learning rate and mini-batch for GRPO and SDPO, learning rate only for on-policy GRPO; the divergence for SDPO.
+PLAIN="$MINI_BATCH $LR $ALPHA"
 for WORD in ${VARIANT//_/ }; do
     case "$METHOD,$WORD" in
     *,lr1e-5 | *,lr1e-6) LR="${WORD#lr}" ;;
@@ -53,6 +54,10 @@ for WORD in ${VARIANT//_/ }; do
     *) fail "variant '$VARIANT': '$WORD' is not in $METHOD's grid (lr1e-5 lr1e-6; mbs8 mbs32 for sdpo and grpo; jsd fkl for sdpo)" ;;
     esac
 done
+# A cell of the grid that is the method's own setting is the plain run.
+if [[ "$MINI_BATCH $LR $ALPHA" == "$PLAIN" ]]; then
+    VARIANT=""
+fi
 
 if [[ "$METHOD" == sdpo ]]; then
     LOSS=(

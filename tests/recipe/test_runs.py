@@ -112,13 +112,16 @@ def test_every_run_has_a_folder_and_a_name_of_its_own_that_hold_no_hub_id(folder
                 assert "/" not in name
                 folders.setdefault(place, []).append((run, model, seed))
                 names.setdefault(name, []).append((run, model, seed))
-    # The variants that the recipe says are the plain run.
-    shared = {each[0][0][-1] for each in folders.values() if len(each) > 1}
-    assert shared == {"sdpo"}
-    assert all(
-        {run[-1] for run, _, _ in each[1:]} <= {"teacher_ema", "feedback_both", "questions32_rollouts8"}
-        for each in folders.values()
-    )
+    # The variants that are the plain run, by the recipe's head and by the grid of E.2.1.
+    shared = {each[0][0][0]: set() for each in folders.values() if len(each) > 1}
+    for each in folders.values():
+        for run, _, _ in each[1:]:
+            shared[run[0]].add(run[-2:] if run[-1] != each[0][0][-1] else ())
+    shared = {script: aliases - {()} for script, aliases in shared.items()}
+    assert shared == {
+        SCIENCE: {("sdpo", "jsd_lr1e-5_mbs32"), ("grpo", "lr1e-6_mbs8"), ("grpo_on_policy", "lr1e-5")},
+        CODE: {("sdpo", "teacher_ema"), ("sdpo", "feedback_both"), ("sdpo", "questions32_rollouts8")},
+    }
     assert [sorted(each) for each in folders.values()] == [sorted(each) for each in names.values()]
 
 
