@@ -18,8 +18,6 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
-from verl_sdpo.config.checks import uses_sdpo
-from verl_sdpo.config.determinism import is_deterministic
 from verl_sdpo.config.for_verl import for_verl
 from verl_sdpo.platforms.cpu import platform_selection
 from verl_sdpo.preflight.compose import compose_and_call
@@ -124,10 +122,12 @@ def task_runner_class(extend: Callable[[DictConfig, type], type] | None = None) 
     import ray
     from verl.trainer.main_ppo import TaskRunnerV1
 
+    from verl_sdpo.trainer import choice
+
     class SdpoTaskRunner(TaskRunnerV1.__ray_metadata__.modified_class):
         def run(self, config: DictConfig) -> None:
             _show_log()
-            _use_sdpo_trainers(config, extend)
+            choice.use_trainer(config, extend)
             _keep_stop_reasons(config)
             _restart_reward_workers()
             _survive_lost_trackers()
@@ -144,44 +144,6 @@ def _show_log() -> None:
     package_logger.handlers = [handler]
     package_logger.setLevel(os.getenv("VERL_LOGGING_LEVEL", "INFO"))
     package_logger.propagate = False
-
-
-def _use_sdpo_trainers(config: DictConfig, extend: Callable[[DictConfig, type], type] | None = None) -> None:
-    """Let verl's registry answer with SDPO's trainer for the run's mode, and set the replay buffer's pace.
-
-    A mode of our own would not do: verl's base class branches on the literal "sync". verl's buffer waits
-    `poll_interval` seconds between two looks, an attribute that no key of verl's reaches. With another loss than SDPO's
-    the trainer is verl's own with what looks after a run before it.
-    """
-    from verl.trainer.ppo.v1 import trainer_base
-
-    from verl_sdpo.trainer.checkpoints import Checkpoints
-    from verl_sdpo.trainer.fixed_order import FixedOrder
-    from verl_sdpo.trainer.high_entropy import HighEntropyTokens
-    from verl_sdpo.trainer.rollout_death import RolloutDeaths
-    from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS
-    from verl_sdpo.trainer.stalls import Stalls
-    from verl_sdpo.trainer.stop_request import StopRequests
-    from verl_sdpo.trainer.unjudged_steps import UnjudgedSteps
-    from verl_sdpo.trainer.updates import Updates
-    from verl_sdpo.trainer.verdicts import Verdicts
-    from verl_sdpo.trainer.watching import Watching
-
-    mode = config.trainer.v1.trainer_mode
-    stock = trainer_base.get_trainer_cls(mode)
-    bases = (SDPO_TRAINERS[mode],) if uses_sdpo(config) else (Verdicts, Checkpoints, Watching, stock)
-    # Before all others: what they do to a batch, they do to one in order.
-    first = (FixedOrder,) if is_deterministic(config) else ()
-    if config.algorithm.high_entropy_fraction is not None:
-        first += (HighEntropyTokens,)
-
-    class PacedTrainer(*first, Updates, UnjudgedSteps, StopRequests, Stalls, RolloutDeaths, *bases):
-        def _build_replay_buffer(self):
-            replay_buffer = super()._build_replay_buffer()
-            replay_buffer.poll_interval = config.trainer.v1.replay_poll_interval
-            return replay_buffer
-
-    trainer_base.TRAINER_REGISTRY[mode] = PacedTrainer if extend is None else extend(config, PacedTrainer)
 
 
 def _keep_stop_reasons(config: DictConfig) -> None:

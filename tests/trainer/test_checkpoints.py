@@ -20,11 +20,10 @@ import torch
 from omegaconf import OmegaConf
 from verl.trainer.ppo.v1 import PPOTrainer, trainer_base
 
-from verl_sdpo import main_sdpo
 from verl_sdpo.checkpoint.facts import ChangedFactsError
 from verl_sdpo.checkpoint.manifest import CheckpointError
 from verl_sdpo.config.checks import TRAINER_MODES
-from verl_sdpo.trainer import checkpoints
+from verl_sdpo.trainer import checkpoints, choice
 from verl_sdpo.trainer.checkpoints import Checkpoints, num_to_keep, set_for_now
 from verl_sdpo.trainer.watching import STATE_FILE, Watching
 
@@ -141,7 +140,7 @@ def test_the_stand_in_has_verls_methods_and_no_mode_loses_one():
 def test_a_run_of_either_loss_saves_through_it_with_the_state_of_watching_inside(compose, monkeypatch, mode, loss_mode):
     monkeypatch.setattr(trainer_base, "TRAINER_REGISTRY", dict(trainer_base.TRAINER_REGISTRY))
     loss = f"actor_rollout_ref.actor.policy_loss.loss_mode={loss_mode}"
-    main_sdpo._use_sdpo_trainers(compose("sdpo_trainer", loss, f"trainer.v1.trainer_mode={mode}"))
+    choice.use_trainer(compose("sdpo_trainer", loss, f"trainer.v1.trainer_mode={mode}"))
     order = trainer_base.get_trainer_cls(mode).__mro__
     assert order.index(Checkpoints) < order.index(Watching) < order.index(PPOTrainer)
 

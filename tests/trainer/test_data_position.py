@@ -13,7 +13,7 @@ from verl.trainer.ppo.v1 import PPOTrainer, trainer_base
 
 from recipe.tiny_model import build_model, build_tokenizer
 from tests.preflight.sound_run import row, write_rows
-from verl_sdpo import main_sdpo
+from verl_sdpo.trainer import choice
 
 # Two steps an epoch; two rows of each epoch are left over.
 NUM_ROWS, BATCH, EPOCHS, STEPS = 10, 4, 3, 6
@@ -85,7 +85,7 @@ def train(compose, inputs, tmp_path, monkeypatch):
             f"trainer.default_local_dir={tmp_path}/run",
             *overrides,
         )
-        main_sdpo._use_sdpo_trainers(config)
+        choice.use_trainer(config)
         trainer = trainer_base.get_trainer_cls("sync")(config)
         trainer.rows_by_step = {}
         trainer.init()

@@ -162,7 +162,7 @@ def test_random_numbers_of_a_step_do_not_depend_on_the_steps_before_it():
 @pytest.mark.parametrize("switch", [True, False])
 @pytest.mark.parametrize("loss", ["sdpo", "vanilla"])
 def test_the_order_is_fixed_for_every_loss_with_the_switch_only(compose, monkeypatch, switch, loss):
-    from verl_sdpo.main_sdpo import _use_sdpo_trainers
+    from verl_sdpo.trainer.choice import use_trainer
 
     monkeypatch.setattr(trainer_base, "TRAINER_REGISTRY", dict(trainer_base.TRAINER_REGISTRY))
     config = compose(
@@ -171,7 +171,7 @@ def test_the_order_is_fixed_for_every_loss_with_the_switch_only(compose, monkeyp
         f"actor_rollout_ref.actor.policy_loss.loss_mode={loss}",
     )
     assert config.trainer.v1.trainer_mode in TRAINER_MODES
-    _use_sdpo_trainers(config)
+    use_trainer(config)
     used = trainer_base.get_trainer_cls(config.trainer.v1.trainer_mode)
     assert issubclass(used, FixedOrder) is switch
     if switch:

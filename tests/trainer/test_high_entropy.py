@@ -68,14 +68,14 @@ def test_all_tokens_at_a_fraction_of_one_are_verls_own(advantages_of):
 
 
 def test_a_run_that_asks_for_it_has_it_and_no_other(compose):
-    from verl_sdpo.main_sdpo import _use_sdpo_trainers
+    from verl_sdpo.trainer.choice import use_trainer
 
     before = dict(trainer_base.TRAINER_REGISTRY)
     try:
         for overrides, has_it in (((), False), (("algorithm.high_entropy_fraction=0.2",), True)):
             trainer_base.TRAINER_REGISTRY.update(before)
             vanilla = "actor_rollout_ref.actor.policy_loss.loss_mode=vanilla"
-            _use_sdpo_trainers(compose("sdpo_trainer_cpu", vanilla, *overrides))
+            use_trainer(compose("sdpo_trainer_cpu", vanilla, *overrides))
             assert issubclass(trainer_base.TRAINER_REGISTRY["sync"], HighEntropyTokens) == has_it
     finally:
         trainer_base.TRAINER_REGISTRY.update(before)

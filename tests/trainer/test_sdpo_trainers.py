@@ -18,6 +18,7 @@ from verl.trainer.ppo.v1 import PPOTrainer, get_trainer_cls, trainer_base
 from verl_sdpo import main_sdpo
 from verl_sdpo.config import SelfDistillationConfig
 from verl_sdpo.config.checks import TRAINER_MODES, check_run
+from verl_sdpo.trainer import choice
 from verl_sdpo.trainer.advantage_estimator import ESTIMATOR
 from verl_sdpo.trainer.prompt_renderer import PromptRenderer
 from verl_sdpo.trainer.sdpo_trainers import SDPO_TRAINERS, _SelfDistillation, learns_without_targets
@@ -370,7 +371,7 @@ def test_verls_task_runner_gets_sdpos_trainer_and_verls_own_for_other_losses(
         f"algorithm.adv_estimator={estimator}",
         "trainer.v1.replay_poll_interval=0.125",
     )
-    main_sdpo._use_sdpo_trainers(config)
+    choice.use_trainer(config)
     chosen = get_trainer_cls(mode)
     assert issubclass(chosen, SDPO_TRAINERS[mode] if is_sdpo else stock)
     assert issubclass(chosen, _SelfDistillation) == is_sdpo

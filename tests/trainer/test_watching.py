@@ -13,10 +13,9 @@ from omegaconf import OmegaConf
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.v1 import PPOTrainer, trainer_base
 
-from verl_sdpo import main_sdpo
 from verl_sdpo.algorithm.reprompt import Reprompt
 from verl_sdpo.config.checks import TRAINER_MODES
-from verl_sdpo.trainer import watching
+from verl_sdpo.trainer import choice, watching
 from verl_sdpo.trainer.teacher_batch import TeacherBatch
 from verl_sdpo.trainer.watching import STATE_FILE, Watching
 from verl_sdpo.watch.callbacks import Callback, Shown, TokenIds
@@ -156,7 +155,7 @@ def test_a_run_of_either_loss_is_looked_after_and_no_mode_loses_a_method(compose
     stock = trainer_base.get_trainer_cls(mode)
     monkeypatch.setattr(trainer_base, "TRAINER_REGISTRY", dict(trainer_base.TRAINER_REGISTRY))
     loss = f"actor_rollout_ref.actor.policy_loss.loss_mode={loss_mode}"
-    main_sdpo._use_sdpo_trainers(compose("sdpo_trainer", loss, f"trainer.v1.trainer_mode={mode}"))
+    choice.use_trainer(compose("sdpo_trainer", loss, f"trainer.v1.trainer_mode={mode}"))
     chosen = trainer_base.get_trainer_cls(mode)
     assert chosen.__mro__.index(Watching) < chosen.__mro__.index(stock)
     assert set(vars(Watching)) & {name for name, value in vars(stock).items() if inspect.isfunction(value)} == set()
