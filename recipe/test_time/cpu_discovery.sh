@@ -41,6 +41,8 @@ run() {
         actor_rollout_ref.rollout.max_model_len=192
         actor_rollout_ref.rollout.checkpoint_engine.update_weights_bucket_megabytes=64
         trainer.seed="$seed"
+        trainer.project_name=test_time
+        trainer.experiment_name="$method-seed$seed"
         trainer.logger='[file]'
         test_time.method="$method"
         test_time.budget="$BUDGET"
