@@ -3,7 +3,7 @@
 """A few questions of our own in the published datasets' schemas, for runs that only try the machinery.
 
 `python -m recipe.smoke_records --dataset sciknoweval --output DIR` writes what that dataset's command reads
-(docs/data.md); so `tooluse` and `livecodebench`, the last one with a file of hints for `add_context` beside it.
+(docs/data.md); so `tooluse` and `livecodebench`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 NUM_TRAIN, NUM_TEST = 12, 4
 _SYSTEM = "\nChoose the right answer. Respond in the format\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
 # Names of the files that the datasets' commands look for.
-_TRAIN, _TEST, _PROBLEMS, _HINTS = "train.json", "test.json", "test6.jsonl", "hints.jsonl"
+_TRAIN, _TEST, _PROBLEMS = "train.json", "test.json", "test6.jsonl"
 
 Record = dict[str, Any]
 
@@ -68,14 +68,10 @@ def livecodebench_record(index: int) -> Record:
     }
 
 
-def livecodebench_hint(index: int) -> Record:
-    return {"source_id": f"smoke_{index}", "hint": f"```python\nprint(int(input()) + {index})\n```"}
-
-
 def write_records(dataset: str, folder: Path) -> None:
     """The files of one dataset."""
     if dataset == "livecodebench":
-        files = {_PROBLEMS: (livecodebench_record, range(NUM_TRAIN)), _HINTS: (livecodebench_hint, range(NUM_TRAIN))}
+        files = {_PROBLEMS: (livecodebench_record, range(NUM_TRAIN))}
     else:
         make = {"sciknoweval": sciknoweval_record, "tooluse": tooluse_record}[dataset]
         files = {_TRAIN: (make, range(NUM_TRAIN)), _TEST: (make, range(NUM_TRAIN, NUM_TRAIN + NUM_TEST))}

@@ -19,6 +19,11 @@
 #
 # STEPS=90 covers the steps that the tables name (60, 80, 90). TEST_FREQ=10, SAVE_FREQ=10: the paper names neither.
 # Further variables: recipe/common.sh. Data: docs/data.md; SOURCE is test6.jsonl or a folder with it.
+#
+# sft_on_teacher first has MODEL make attempts at the training questions (python -m verl_sdpo.evaluate, eight each, on TP
+# GPUs of this node), and of each question's one hint (recipe/livecodebench/hints.py): below DATA, for each model and
+# seed; what is there is not made again. HINTS=FILE instead: source_id and hint, a text that stands behind the question
+# as it is, the line end before it included.
 set -euo pipefail
 
 USAGE="usage: run.sh sdpo|grpo|gspo|cispo|grpo_high_entropy|sft_on_teacher [VARIANT] [OVERRIDES]"
@@ -99,8 +104,7 @@ grpo_high_entropy)
 sft_on_teacher)
     # The teacher writes the answers with the row's hint beside the question, and the student learns its distributions at
     # each token of them: the mean over samples of what SFT learns from one. Not quite the paper's: there the teacher is
-    # the model before training throughout, and its contexts are feedback on that model's attempts; here it writes with
-    # the student's weights, and the hints come from a file (HINTS; docs/sdft.md).
+    # the model before training throughout; here it writes with the student's weights (docs/sdft.md).
     MINI_BATCH=32
     LOSS=(
         actor_rollout_ref.actor.policy_loss.loss_mode=sdpo
@@ -108,8 +112,12 @@ sft_on_teacher)
         "$OPTIONS.alpha=0.0"
         "$OPTIONS.teacher_regularization=frozen"
         "$OPTIONS.demonstration_source=dataset"
+        # Hints have the words around solution and feedback already.
+        "$OPTIONS.solution_template='{successful_previous_attempt}'"
         "$OPTIONS.include_environment_feedback=false"
         "$OPTIONS.generation_by=teacher"
+        # The rollout reads what otherwise only the teacher does.
+        "actor_rollout_ref.rollout.prompt_length=\${$OPTIONS.max_reprompt_len}"
         algorithm.rollout_correction.rollout_is=null
     )
     ;;
@@ -150,19 +158,42 @@ sdpo,hybrid)
 *) fail "variant '$VARIANT' is not known for $METHOD (the script's head lists them)" ;;
 esac
 
+# The model's attempts at the training questions, and the hints that they are; each unless it is there.
+make_hints() {
+    local device=cuda
+    if [[ "$SMOKE" == 1 ]]; then
+        make_smoke_model
+        device=cpu
+    fi
+    if [[ ! -f "$ATTEMPTS/results.json" ]]; then
+        [[ "$ENGINE" == vllm ]] || fail "ENGINE '$ENGINE': attempts are made with vllm; set HINTS to a file with hints"
+        "$PYTHON" -m verl_sdpo.evaluate "$MODEL" --data "$WITHOUT_HINTS/train.parquet" --output "$ATTEMPTS" \
+            --n "$ROLLOUTS" --temperature 1.0 --top-p 1.0 --max-response-length "$MAX_RESPONSE" --seed "$SEED" \
+            --apply-chat-template-kwargs 'enable_thinking=False' \
+            --reward pkg://verl_sdpo.rewards --reward-name compute_score_async \
+            --device "$device" --tensor-parallel-size "$TP"
+    fi
+    if [[ ! -f "$HINTS" ]]; then
+        "$PYTHON" -m recipe.livecodebench.hints --responses "$ATTEMPTS" --data "$WITHOUT_HINTS/train.parquet" \
+            --output "$HINTS"
+    fi
+}
+
 set_scale
 set_run livecodebench v6 "$METHOD" "$VARIANT"
 DATA_FOLDER="$DATA/lcb_v6"
 make_data livecodebench
 if [[ "$METHOD" == sft_on_teacher ]]; then
-    WITHOUT_HINTS="$DATA_FOLDER"
-    DATA_FOLDER="$DATA/lcb_v6_hints"
     HINTS="${HINTS:-}"
-    if [[ "$SMOKE" == 1 && -z "$HINTS" ]]; then
-        HINTS="$WITHOUT_HINTS/source/hints.jsonl"
-    fi
+    WITHOUT_HINTS="$DATA_FOLDER"
+    ATTEMPTS="$DATA/lcb_v6_attempts/$(basename "${MODEL,,}")/seed$SEED"
+    DATA_FOLDER="$DATA/lcb_v6_hints"
+    [[ -n "$HINTS" ]] || DATA_FOLDER="$ATTEMPTS/data"
     if [[ "$DRY_RUN" != 1 && ! -f "$DATA_FOLDER/train.parquet" ]]; then
-        [[ -n "$HINTS" ]] || fail "no $DATA_FOLDER/train.parquet: set HINTS to a file with the columns source_id and hint"
+        if [[ -z "$HINTS" ]]; then
+            HINTS="$ATTEMPTS/hints.jsonl"
+            make_hints
+        fi
         "$PYTHON" -m data_preprocess.add_context --input "$WITHOUT_HINTS" --output "$DATA_FOLDER" \
             --from-column hint --joined "$HINTS"
     fi

@@ -268,6 +268,14 @@ def test_a_value_that_cannot_be_is_named_by_its_key(found, key, value, words):
     assert words in str(fault)
 
 
+def test_a_window_must_hold_the_rollouts_own_prompts_where_they_are_longer_than_the_datas(found):
+    changes = {f"{ROLLOUT}.max_model_len": 400, f"{ROLLOUT}.prompt_length": 384}
+    [fault] = only_fatal(found(lambda sound: sound.overrides.update(changes)), "config")
+    assert fault.where == f"{ROLLOUT}.max_model_len"
+    assert f"less than {ROLLOUT}.prompt_length=384 and data.max_response_length=64 together" in fault.problem
+    assert fault.remedy == "set it to at least 448, or null"
+
+
 def test_samples_that_ranks_cannot_share_are_named_with_sizes_that_they_can(found):
     faults = only_fatal(found(lambda sound: sound.overrides.update({"trainer.n_gpus_per_node": 3})), "config")
     assert [fault.where for fault in faults] == ["data.train_batch_size", f"{ACTOR}.ppo_mini_batch_size"]

@@ -84,7 +84,7 @@ def test_without_room_for_a_demonstration_the_rollout_is_asked_the_plain_questio
 
 def test_a_prompt_that_must_not_be_shortened_stops_the_run_and_names_both_bounds(render):
     config = RepromptConfig(**SDFT_BEHAVIOUR, reprompt_truncation="error")
-    with pytest.raises(ValueError, match=r"data.max_prompt_length=260 .*max_reprompt_len=260"):
+    with pytest.raises(ValueError, match=r"rollout.prompt_length=260 .*max_reprompt_len=260"):
         generation_prompts([one_row(6, "ab" * 500)], config, render, 260)
 
 
@@ -314,3 +314,4 @@ def test_shortened_demonstrations_are_told_of(trainer_of, caplog):
         trainer._next_train_batch()
     [record] = [record for record in caplog.records if record.name.startswith("verl_sdpo")]
     assert "step 4: of 3 demonstrations 1 were shortened and 0 left out" in record.getMessage()
+    assert "actor_rollout_ref.rollout.prompt_length=260 and max_reprompt_len=10240" in record.getMessage()

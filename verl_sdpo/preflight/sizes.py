@@ -164,13 +164,17 @@ def batch_faults(config: DictConfig) -> list[Fault]:
 
 def length_faults(config: DictConfig) -> list[Fault]:
     """A rollout engine's window that cannot hold prompt and response."""
-    prompt, response = (OmegaConf.select(config, f"data.max_{name}_length") for name in ("prompt", "response"))
-    window = OmegaConf.select(config, f"{_ROLLOUT}.max_model_len")
+    # As long as its prompts may be: verl's default is data.max_prompt_length.
+    prompt_key = f"{_ROLLOUT}.prompt_length"
+    keys = (prompt_key, "data.max_response_length", f"{_ROLLOUT}.max_model_len")
+    prompt, response, window = (OmegaConf.select(config, key) for key in keys)
+    if prompt == OmegaConf.select(config, "data.max_prompt_length"):
+        prompt_key = "data.max_prompt_length"
     if all(_is_whole(value) for value in (prompt, response, window)) and window < prompt + response:
         return [
             _combination(
                 f"{_ROLLOUT}.max_model_len={window}",
-                f"is less than data.max_prompt_length={prompt} and data.max_response_length={response} together",
+                f"is less than {prompt_key}={prompt} and data.max_response_length={response} together",
                 f"set it to at least {prompt + response}, or null",
             )
         ]

@@ -108,11 +108,14 @@ class _SelfDistillation:
         )
         if prompts.num_shortened or prompts.num_too_long:
             logger.warning(
-                "step %d: of %d demonstrations %d were shortened and %d left out to fit data.max_prompt_length",
+                "step %d: of %d demonstrations %d were shortened and %d left out to fit "
+                "actor_rollout_ref.rollout.prompt_length=%d and max_reprompt_len=%d",
                 self.global_steps,
                 len(prompts.messages),
                 prompts.num_shortened,
                 prompts.num_too_long,
+                self.config.actor_rollout_ref.rollout.prompt_length,
+                self.self_distillation.reprompt.max_reprompt_len,
             )
         return ask_instead(batch, prompts.messages)
 

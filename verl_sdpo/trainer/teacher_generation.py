@@ -75,7 +75,8 @@ def generation_prompts(
         try:
             fitted = fit_reprompt(plan, row["extra_info"], limit, config, render_prompt, special_tokens)
         except ValueError as error:
-            raise ValueError(f"data.max_prompt_length={max_prompt_len} also bounds this prompt: {error}") from error
+            bound = f"actor_rollout_ref.rollout.prompt_length={max_prompt_len}"
+            raise ValueError(f"{bound} also bounds this prompt: {error}") from error
         num_shortened += fitted.was_shortened and fitted.fits
         num_too_long += not fitted.fits
         messages.append(fitted.reprompt.render())
