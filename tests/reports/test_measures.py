@@ -3,13 +3,14 @@
 """Each measure on a run whose numbers are known by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.reports.run_folders import ACCURACY, RECORDED, steps
 from verl_sdpo.reports import measures
-from verl_sdpo.reports.curves import NotThereError, generations_by_step, seconds_by_step
+from verl_sdpo.reports.curves import NotThereError, generations_by_step, last_step, seconds_by_step
 from verl_sdpo.reports.history import combine
 from verl_sdpo.reports.identity import Identity
 from verl_sdpo.reports.measures import Options
@@ -49,6 +50,20 @@ def test_without_the_budget_a_log_that_lacks_steps_has_no_hours():
     run = make_run([(step, {"timing_s/step": 1.0, ACCURACY: 0.5}) for step in (1, 3)])
     with pytest.raises(NotThereError, match="lacks steps"):
         measures.best_within_hours(run, OPTIONS, 1)
+
+
+def test_a_log_of_accuracies_alone_has_neither_hours_nor_generations_but_its_steps():
+    run = make_run([(0, {ACCURACY: 0.3}), (50, {ACCURACY: 0.5}), (100, {ACCURACY: 0.4})], generations_per_step=8)
+    for ask in (lambda: seconds_by_step(run.history), lambda: generations_by_step(run), lambda: last_step(run.history)):
+        with pytest.raises(NotThereError, match="no step's time is logged"):
+            ask()
+    with pytest.raises(NotThereError, match="no log"):
+        seconds_by_step({})
+    # It went past step 60, though nothing was validated there.
+    assert measures.best_by_step(run, OPTIONS, 60).short == ""
+    assert measures.best_by_step(run, OPTIONS, 101).short == "step 100"
+    with pytest.raises(NotThereError, match="failed at step 100"):
+        measures.best(replace(run, state="failed"), OPTIONS)
 
 
 def test_validation_and_initialisation_are_no_training_time():
@@ -94,6 +109,12 @@ def test_response_length_and_entropy_are_means_over_steps():
     assert measures.mean_entropy(run, OPTIONS, 2).value == 0.5
     with pytest.raises(NotThereError, match="actor/entropy is not logged"):
         measures.mean_entropy(make_run(steps([0.1, 0.2])), OPTIONS, 60)
+
+
+def test_a_mean_over_steps_needs_no_times_to_know_how_far_it_goes():
+    run = make_run([(step, {"actor/entropy": 0.4}) for step in range(1, 91)])
+    assert measures.mean_entropy(run, OPTIONS, 60) == measures.Measured(pytest.approx(0.4))
+    assert measures.mean_entropy(run, OPTIONS, 100).short == "step 90"
 
 
 def test_the_self_teachers_accuracy_is_that_before_training():

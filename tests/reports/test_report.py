@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib import image, pyplot
 
-from tests.reports.run_folders import RECORDED, steps, write_run
+from tests.reports.run_folders import ACCURACY, RECORDED, steps, write_run
 from verl_sdpo.reports import __main__, bar_figures, curve_figures, discovery_figures
 from verl_sdpo.reports.figures import panels, styles
 from verl_sdpo.reports.history import combine
@@ -86,6 +86,32 @@ def test_what_any_model_was_evaluated_on_is_in_the_index(tmp_path, capsys):
     assert title == "benchmarks"
     assert header == "| experiment | task | model | method | runs | IFEval | MMLU-Pro |"
     assert row == "| forgetting | harness | own | grpo | 2 | 75.0 ± 5.0 | 60.0 |"
+
+
+def listed(output, first="science_qa"):
+    """Of the lists of all runs the rows of an experiment, by column."""
+    text = (output / "index.md").read_text().partition("# The paper")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:2] == "| "]
+    header = next(line for line in lines if line[0] == "experiment")
+    return [dict(zip(header, line, strict=True)) for line in lines if line[0] == first]
+
+
+def test_what_a_run_did_not_log_is_missing_and_never_zero(tmp_path, capsys):
+    folder = tmp_path / "runs"
+    # Half an hour a step.
+    for seed, num_steps in enumerate((11, 3, 1)):
+        write_run(folder / str(seed), steps([0.4] + num_steps * [0.5]), state="finished", seed=seed)
+    write_run(folder / "queued", state="running", seed=3)
+    # As a chart of W&B is exported: accuracies alone.
+    exported = write_run(folder / "exported", method="grpo")
+    (exported / "history.csv").write_text(f"Step,run - {ACCURACY}\n0,0.4\n10,0.6\n")
+    hydra = exported / "hydra" / ".hydra"
+    hydra.mkdir(parents=True)
+    (hydra / "config.yaml").write_text("data: {train_batch_size: 4}\nactor_rollout_ref: {rollout: {n: 8}}\n")
+    assert report(capsys, folder, "--output", tmp_path / "out", "--no-figures")[0] == 0
+    grpo, sdpo = listed(tmp_path / "out")
+    assert (sdpo["steps"].split()[0], sdpo["hours"].split()[0]) == ("5", "2.50")
+    assert (grpo["best"], grpo["steps"], grpo["hours"], grpo.get("generations", "–")) == ("60.0", "–", "–", "–")
 
 
 def test_the_same_runs_give_the_same_bytes_wherever_the_report_goes(runs, tmp_path, capsys):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import accumulate
 
 from verl_sdpo.reports.history import History
@@ -52,9 +53,19 @@ def teacher_metric(metric: str) -> str:
     return metric.replace("val-core/", "val-self-teacher/", 1)
 
 
-def last_step(history: History) -> int:
-    """The last step that was trained; 0: none."""
-    return max(history.get("timing_s/step", history.get("budget/seconds", {})), default=0)
+def last_step(history: History, others: Iterable[int] = ()) -> int:
+    """The last step that was trained.
+
+    Args:
+        others: steps of another metric, whose last one counts where no step's time is logged.
+
+    Raises:
+        NotThereError: neither is there.
+    """
+    steps = [*history.get("timing_s/step", history.get("budget/seconds", ()))] or [*others]
+    if not steps:
+        raise NotThereError(_not_timed(history))
+    return max(steps)
 
 
 def seconds_by_step(history: History) -> dict[int, float]:
@@ -63,11 +74,13 @@ def seconds_by_step(history: History) -> dict[int, float]:
     It is what the run's budget has counted, where that is logged, and else the sum of verl's `timing_s/step`.
 
     Raises:
-        NotThereError: the log does not have every step, so that the sum is not known.
+        NotThereError: no step is timed, or not every one, so that the sum is not known.
     """
     if "budget/seconds" in history:
         return {0: 0.0, **history["budget/seconds"]}
-    of_steps = history.get("timing_s/step", {})
+    of_steps = history.get("timing_s/step")
+    if not of_steps:
+        raise NotThereError(_not_timed(history))
     if list(of_steps) != list(range(1, len(of_steps) + 1)):
         raise NotThereError("its log lacks steps, so that its hours are not known")
     return dict(enumerate(accumulate(of_steps.values(), initial=0.0)))
@@ -87,3 +100,7 @@ def generations_by_step(run: Run) -> dict[int, float]:
     if run.generations_per_step is None:
         raise NotThereError("budget/generations is not logged")
     return {step: float(step * run.generations_per_step) for step in range(last_step(run.history) + 1)}
+
+
+def _not_timed(history: History) -> str:
+    return "no step's time is logged" if history else "no log"

@@ -52,7 +52,7 @@ class Measured:
 def best(run: Run, options: Options) -> Measured:
     """The best validation after step 0: the model that training began with is no candidate."""
     curve = _trained(accuracy_curve(run, options.metric), lambda step: True)
-    _refuse_unfinished(run, f"at step {last_step(run.history)}")
+    _refuse_unfinished(run, f"at step {last_step(run.history, curve)}")
     return Measured(max(curve.values()), answers=_answers(run, options))
 
 
@@ -160,17 +160,19 @@ def _answers(run: Run, options: Options) -> int:
 
 
 def _of_steps(run: Run, options: Options, step: int, reduce: Callable[[Sequence[float]], float]) -> Measured:
-    within = _trained(accuracy_curve(run, options.metric), lambda each: each <= step)
-    reached = last_step(run.history) or max(within)
+    curve = accuracy_curve(run, options.metric)
+    within = _trained(curve, lambda each: each <= step)
+    reached = last_step(run.history, curve)
     short = _short(run, reached < step, f"step {reached}")
     return Measured(reduce(list(within.values())), short, _answers(run, options))
 
 
 def _mean_by_step(run: Run, metric: str, step: int) -> Measured:
-    values = [value for each, value in run.history.get(metric, {}).items() if 0 < each <= step]
+    by_step = run.history.get(metric, {})
+    values = [value for each, value in by_step.items() if 0 < each <= step]
     if not values:
         raise NotThereError(f"{metric} is not logged")
-    reached = last_step(run.history)
+    reached = last_step(run.history, by_step)
     return Measured(sum(values) / len(values), _short(run, reached < step, f"step {reached}"))
 
 
