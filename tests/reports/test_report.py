@@ -85,7 +85,7 @@ def test_what_any_model_was_evaluated_on_is_in_the_index(tmp_path, capsys):
     title, _, header, _, row = evaluated.strip().splitlines()
     assert title == "benchmarks"
     assert header == "| experiment | task | model | method | runs | IFEval | MMLU-Pro |"
-    assert row == "| forgetting | harness | own | grpo | 2 | 75.0 ± 5.0 | 60.0 |"
+    assert row == "| forgetting | harness | own | grpo | 2 | 75.0 ± 5.0 | 60.0 (1) |"
 
 
 def listed(output, first="science_qa"):
@@ -110,8 +110,22 @@ def test_what_a_run_did_not_log_is_missing_and_never_zero(tmp_path, capsys):
     (hydra / "config.yaml").write_text("data: {train_batch_size: 4}\nactor_rollout_ref: {rollout: {n: 8}}\n")
     assert report(capsys, folder, "--output", tmp_path / "out", "--no-figures")[0] == 0
     grpo, sdpo = listed(tmp_path / "out")
-    assert (sdpo["steps"].split()[0], sdpo["hours"].split()[0]) == ("5", "2.50")
+    # Sample deviation of 11, 3, 1 steps: sqrt(28), over sqrt(3).
+    assert (sdpo["runs"], sdpo["steps"], sdpo["hours"]) == ("4 (1 running)", "5 ± 3 (3)", "2.50 ± 1.53 (3)")
+    # As many as there are runs needs no count.
+    assert grpo["runs"] == "1"
     assert (grpo["best"], grpo["steps"], grpo["hours"], grpo.get("generations", "–")) == ("60.0", "–", "–", "–")
+
+
+def test_groups_say_how_many_of_their_runs_are_not_finished(tmp_path, capsys):
+    for seed, state in enumerate(("finished", "running", "failed", "failed", None)):
+        write_run(tmp_path / "runs" / str(seed), steps([0.4, 0.5]), state=state, seed=seed)
+    assert report(capsys, tmp_path / "runs", "--output", tmp_path / "out", "--no-figures")[0] == 0
+    [row] = listed(tmp_path / "out")
+    assert (row["runs"], row["steps"]) == ("5 (1 running, 2 failed)", "1")
+    text = " ".join((tmp_path / "out/index.md").read_text().split())
+    assert "runs that are running or failed count with what they have logged so far" in text
+    assert "in brackets over how many where that is not all of them" in text
 
 
 def test_the_same_runs_give_the_same_bytes_wherever_the_report_goes(runs, tmp_path, capsys):

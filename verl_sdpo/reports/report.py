@@ -84,6 +84,11 @@ def _overviews(runs: Sequence[Run], options: Options) -> list[str]:
 
 def _index(filled: Sequence[FilledTable], overviews: Sequence[str], figures: Sequence[str], found: str) -> str:
     parts = ["# Report\n", "Mean and standard error over seeds; accuracies in percent. docs/reports.md says how.\n"]
+    if overviews:
+        parts.append(
+            "In the lists of all runs a number is over the runs that have it, in brackets over how many where that is "
+            "not all of them; runs that are running or failed count with what they have logged so far.\n"
+        )
     if found:
         parts.append(f"## Runs\n\n```\n{found}\n```\n")
     parts += overviews

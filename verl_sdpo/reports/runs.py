@@ -16,6 +16,7 @@ from verl_sdpo.reports.identity import Identity, configured_generations, read_id
 from verl_sdpo.reports.sources import NOT_SEARCHED, file_logs, read_records
 
 UNKNOWN = "unknown"
+UNFINISHED = ("running", "failed")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Run:
 
     @property
     def is_unfinished(self) -> bool:
-        return self.state in ("running", "failed")
+        return self.state in UNFINISHED
 
 
 def find_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from verl_sdpo.reports.overview import Group, digits
 from verl_sdpo.reports.paper import Reported, Row
-from verl_sdpo.reports.runs import Run
+from verl_sdpo.reports.runs import UNFINISHED, Run
 from verl_sdpo.reports.tables import Cell, FilledTable
 
 NOTHING = "–"
@@ -60,8 +60,8 @@ def groups_markdown(groups: Sequence[Group], columns: Sequence[str]) -> str:
     answers = ["avg@"] if any(group.answers for group in groups) else []
     rows = []
     for group in groups:
-        numbers = [_number(group.numbers.get(name), name) for name in used]
-        rows.append([*group.label, str(len(group.runs)), *([_answers(group)] if answers else []), *numbers])
+        numbers = [_number(group.numbers.get(name), name, len(group.runs)) for name in used]
+        rows.append([*group.label, _runs(group), *([_answers(group)] if answers else []), *numbers])
     return markdown_rows(["experiment", "task", "model", "method", "runs", *answers, *used], rows)
 
 
@@ -112,13 +112,23 @@ def _our_text(row: Row, cell: Cell, precision: int) -> str:
     return f"{cell.mean:.{precision}f}{error} ({cell.num_runs}){'†' if cell.remarks else ''}{chosen}"
 
 
-def _number(found: tuple[float, float, int] | None, column: str) -> str:
+def _number(found: tuple[float, float, int] | None, column: str, num_runs: int) -> str:
+    """With the number of runs that have it, where that is not `num_runs`."""
     if found is None:
         return NOTHING
-    mean, error, _ = found
+    mean, error, count = found
     text = f"{mean:,.{digits(column)}f}"
     is_same_count = digits(column) == 0 and error == 0
-    return text if math.isnan(error) or is_same_count else f"{text} ± {error:,.{digits(column)}f}"
+    if not math.isnan(error) and not is_same_count:
+        text += f" ± {error:,.{digits(column)}f}"
+    return text if count == num_runs else f"{text} ({count})"
+
+
+def _runs(group: Group) -> str:
+    """How many, and how many of them are not finished."""
+    states = [(state, sum(run.state == state for run in group.runs)) for state in UNFINISHED]
+    unfinished = ", ".join(f"{count} {state}" for state, count in states if count)
+    return f"{len(group.runs)} ({unfinished})" if unfinished else str(len(group.runs))
 
 
 def _answers(group: Group) -> str:
