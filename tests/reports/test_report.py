@@ -3,6 +3,7 @@
 """The command, from folders to files; and what the figures show, read from their axes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,9 +196,9 @@ def test_what_cannot_be_reported_ends_with_one_line(tmp_path, capsys, make, mess
 # What is drawn
 
 
-def run_of(seed, records, variant="", results=None, generations=None):
+def run_of(seed, records, variant="", results=None, generations=None, state="finished"):
     who = Identity("science_qa", "chemistry", "qwen3-8b", "sdpo", variant, seed)
-    return Run(who, None, "finished", combine(records), generations, results)
+    return Run(who, None, state, combine(records), generations, results)
 
 
 def test_a_line_is_the_mean_over_seeds_at_the_steps_that_all_have():
@@ -207,26 +208,91 @@ def test_a_line_is_the_mean_over_seeds_at_the_steps_that_all_have():
     def accuracy(run):
         return curve_figures.accuracy_curve(run)
 
-    points = curve_figures.line([first, second], curve_figures.X_AXES["generations"], accuracy)
+    points, remarks = curve_figures.line([first, second], curve_figures.X_AXES["generations"], accuracy)
+    assert remarks == []
     # Sample deviation of two values a, b is |a - b| / sqrt(2), the standard error half of |a - b|.
     assert points == [
         pytest.approx((0, 30, 10)),
         pytest.approx((100, 60, 20)),
         pytest.approx((200, 80, 20)),
     ]
-    hours = curve_figures.line([first, second], curve_figures.X_AXES["hours of training"], accuracy)
+    hours, _ = curve_figures.line([first, second], curve_figures.X_AXES["hours of training"], accuracy)
     assert [x for x, _, _ in hours] == pytest.approx([0, 1.5, 3])
 
 
 def test_a_run_without_the_axis_is_in_no_line():
     without = run_of(0, steps([0.2, 0.4]))
-    assert curve_figures.line([without], curve_figures.X_AXES["generations"], curve_figures.accuracy_curve) == []
+    why = f"{without.identity}: budget/generations is not logged"
+    made = curve_figures.line([without], curve_figures.X_AXES["generations"], curve_figures.accuracy_curve)
+    assert made == ([], [why])
     figure, axes = panels(1, 1)
-    drawn = curve_figures.draw(
+    remarks = curve_figures.draw(
         axes[0, 0], {"sdpo": [without]}, curve_figures.X_AXES["generations"], curve_figures.accuracy_curve
     )
-    assert (drawn, axes[0, 0].lines[:]) == (False, [])
+    assert (remarks, axes[0, 0].lines[:]) == ([why], [])
     pyplot.close(figure)
+
+
+def hours_line(*runs):
+    return curve_figures.line(runs, curve_figures.X_AXES["hours of training"], curve_figures.accuracy_curve)
+
+
+def test_a_seed_that_has_just_begun_or_failed_early_does_not_shorten_its_methods_line():
+    whole = [run_of(seed, steps([0.2, 0.4, 0.6, 0.8 + 0.1 * seed])) for seed in (0, 1)]
+    begun = run_of(2, [(0, {ACCURACY: 0.2})], state="running")
+    failed = run_of(3, steps([0.0, 0.0]), state="failed")
+    points, remarks = hours_line(*whole, begun, failed)
+    assert points == hours_line(*whole)[0]
+    assert [mean for _, mean, _ in points] == pytest.approx([20, 40, 60, 85])
+    assert remarks == [
+        f"{begun.identity}: no step's time is logged",
+        f"{failed.identity}: failed at step 1, not in the mean of the finished runs",
+    ]
+    # Nothing finished yet: what is still running is shown, and what failed is not.
+    running = [replace(run, state="running") for run in whole]
+    points, remarks = hours_line(*running, failed)
+    assert (len(points), remarks) == (
+        4,
+        [f"{failed.identity}: failed at step 1, not in the mean of the running runs"],
+    )
+    assert len(hours_line(failed)[0]) == 2
+
+
+def test_runs_that_were_never_validated_at_the_same_step_have_no_line_and_a_word():
+    first, second = run_of(0, steps([None, 0.2, None])), run_of(1, steps([None, None, 0.4]))
+    assert hours_line(first, second) == (
+        [],
+        [f"{first.identity} and 1 more: no step that all of them have"],
+    )
+
+
+def test_what_is_in_no_figure_is_said_in_the_index(runs, tmp_path, capsys):
+    write_run(runs / "sdpo/seed2", steps([0.4, 0.5]), state="failed", method="sdpo", seed=2)
+    for method, firsts in (("sdpo", (3, None)), ("best_of_k", (5, 6, 7)), ("multi_turn", ())):
+        told = {"experiment": "test_time", "task": "x", "method": method, "state": "running"}
+        write_run(runs / "later" / method, results=results_of(*firsts), **told)
+    assert report(capsys, runs, "--output", tmp_path / "out")[0] == 0
+    text = (tmp_path / "out/index.md").read_text()
+    picture = "discovery_test_time_x_qwen3-8b"
+    assert "x, qwen3-8b: 2 questions" in (tmp_path / f"out/figures/{picture}.svg").read_text()
+    assert "sdpo (1 seed)" in (tmp_path / f"out/figures/{picture}.svg").read_text()
+    left_out = text.partition("# Figures")[2].partition("Not drawn")[2].partition("# Files")[0]
+    assert left_out.strip().splitlines()[2:] == [
+        "- science_qa/chemistry/qwen3-8b/sdpo/seed2: budget/generations is not logged",
+        "- science_qa/chemistry/qwen3-8b/sdpo/seed2: failed at step 1, not in the mean of the finished runs",
+        "- test_time/x/qwen3-8b/multi_turn/seed0: no question is over",
+        f"- {picture}: of 3 questions that are over the 2 that all runs have",
+    ]
+
+
+def test_test_time_runs_without_a_common_question_have_no_figure_and_a_word(tmp_path):
+    runs = [run_of(0, (), results=results_of(2)), run_of(1, (), results=results_of(None, 3))]
+    del runs[1].results["questions"]["0"]
+    made = discovery_figures.discovery_figures(runs, [], tmp_path)
+    assert made == (
+        [],
+        ["discovery_science_qa_chemistry_qwen3-8b: of 2 questions that are over the 0 that all runs have"],
+    )
 
 
 def test_a_method_has_its_colour_whatever_else_is_drawn():

@@ -5,61 +5,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from verl_sdpo.reports.curves import NotThereError, accuracy_curve, generations_by_step, seconds_by_step
-from verl_sdpo.reports.figures import mark_paper, panels, paper_handle, save, styles
-from verl_sdpo.reports.measures import SECONDS_PER_HOUR, Options
+from verl_sdpo.reports.curves import NotThereError, accuracy_curve, generations_by_step
+from verl_sdpo.reports.figures import mark_paper, panels, paper_handle, pyplot, save, styles
+from verl_sdpo.reports.mean_lines import X_AXES, Values, line, response_lengths
+from verl_sdpo.reports.measures import Options
 from verl_sdpo.reports.paper import PaperTable
 from verl_sdpo.reports.runs import Run
 from verl_sdpo.reports.tables import over_seeds
 
-# (x, mean, standard error or nan)
-Point = tuple[float, float, float]
-Values = Callable[[Run], Mapping[int, float]]
+# Names of figures, and remarks on runs that are not in them.
+Drawn = tuple[list[str], list[str]]
 
 
-def hours_by_step(run: Run) -> dict[int, float]:
-    return {step: seconds / SECONDS_PER_HOUR for step, seconds in seconds_by_step(run.history).items()}
-
-
-X_AXES: dict[str, Values] = {
-    "generations": lambda run: generations_by_step(run),
-    "hours of training": hours_by_step,
-}
-
-
-def line(runs: Sequence[Run], x_of: Values, y_of: Values) -> list[Point]:
-    """Mean and standard error over the runs at each step that all of them have; x is the mean too."""
-    curves = []
-    for run in runs:
-        try:
-            xs, ys = x_of(run), y_of(run)
-        except NotThereError:
-            continue
-        curves.append({step: (xs[step], ys[step]) for step in ys if step in xs})
-    if not curves:
-        return []
-    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
-    points = []
-    for step in steps:
-        x, _ = over_seeds([curve[step][0] for curve in curves])
-        points.append((x, *over_seeds([curve[step][1] for curve in curves])))
-    return points
-
-
-def draw(axes: Any, by_label: Mapping[str, Sequence[Run]], x_of: Values, y_of: Values) -> bool:
-    """All lines of a panel; False: there was none."""
-    is_drawn = False
+def draw(axes: Any, by_label: Mapping[str, Sequence[Run]], x_of: Values, y_of: Values) -> list[str]:
+    """All lines of a panel; returns remarks on runs that are in none."""
+    remarks = []
     for label, style in styles(by_label).items():
-        points = line(by_label[label], x_of, y_of)
+        points, left_out = line(by_label[label], x_of, y_of)
+        remarks += left_out
         if not points:
             continue
-        is_drawn = True
         xs, means, errors = zip(*points)
         # Only dashes would hide that there are few validations.
         marker = "o" if len(points) <= 30 else None
@@ -68,11 +39,11 @@ def draw(axes: Any, by_label: Mapping[str, Sequence[Run]], x_of: Values, y_of: V
             low = [mean - error for mean, error in zip(means, errors)]
             high = [mean + error for mean, error in zip(means, errors)]
             axes.fill_between(xs, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    return is_drawn
+    return remarks
 
 
-def training_figures(runs: Sequence[Run], tables: Sequence[PaperTable], options: Options, folder: Path) -> list[str]:
-    """accuracy_<experiment>_<model> and response_length_<experiment>_<model>, a column a task; returns their names."""
+def training_figures(runs: Sequence[Run], tables: Sequence[PaperTable], options: Options, folder: Path) -> Drawn:
+    """accuracy_<experiment>_<model> and response_length_<experiment>_<model>, a column a task."""
 
     def key(run: Run) -> tuple[str, str]:
         return run.identity.experiment, run.identity.model
@@ -80,7 +51,7 @@ def training_figures(runs: Sequence[Run], tables: Sequence[PaperTable], options:
     def accuracy(run: Run) -> dict[int, float]:
         return accuracy_curve(run, options.metric)
 
-    names = []
+    names, remarks = [], []
     for (experiment, model), members in groupby(
         sorted((run for run in runs if run.history and not run.results), key=key), key
     ):
@@ -88,27 +59,32 @@ def training_figures(runs: Sequence[Run], tables: Sequence[PaperTable], options:
         marks = _paper_marks(tables, experiment, model)
         for what, y_label, y_of in (
             ("accuracy", "validation accuracy (%)", accuracy),
-            ("response_length", "response length (tokens)", lambda run: run.history.get("response_length/mean", {})),
+            ("response_length", "response length (tokens)", response_lengths),
         ):
-            figure, handles = _grid(by_task, y_of, y_label, marks if what == "accuracy" else {})
+            figure, handles, left_out = _grid(by_task, y_of, y_label, marks if what == "accuracy" else {})
+            remarks += left_out
             if handles:
                 figure.legend(handles.values(), handles, loc="outside lower center", ncols=6, fontsize=9)
                 figure.suptitle(f"{experiment}, {model}", fontsize=11)
                 names.append(save(figure, folder, f"{what}_{experiment}_{model}"))
-    return names
+            else:
+                pyplot.close(figure)
+    return names, remarks
 
 
 def family_figure(
     name: str, by_label: Mapping[str, Sequence[Run]], options: Options, folder: Path, title: str
-) -> str | None:
-    """Accuracy against generations of a family of variants; its name, or None where there is nothing to draw."""
+) -> Drawn:
+    """Accuracy against generations of a family of variants; no name where there is nothing to draw."""
     figure, axes = panels(1, 1, width=6.5, height=4)
-    is_drawn = draw(axes[0, 0], by_label, X_AXES["generations"], lambda run: accuracy_curve(run, options.metric))
-    _finish(axes[0, 0], "generations", "validation accuracy (%)", title)
-    if not is_drawn:
-        return None
-    axes[0, 0].legend(fontsize=8, loc="lower right")
-    return save(figure, folder, name)
+    panel = axes[0, 0]
+    remarks = draw(panel, by_label, X_AXES["generations"], lambda run: accuracy_curve(run, options.metric))
+    _finish(panel, "generations", "validation accuracy (%)", title)
+    if not panel.lines:
+        pyplot.close(figure)
+        return [], remarks
+    panel.legend(fontsize=8, loc="lower right")
+    return [save(figure, folder, name)], remarks
 
 
 def _grid(
@@ -116,15 +92,17 @@ def _grid(
     y_of: Values,
     y_label: str,
     marks: Mapping[str | None, Sequence[Mark]],
-) -> tuple[Any, dict[str, Any]]:
-    """A row an x axis, a column a task; with one task the axes side by side. The figure, and what its legend shows."""
+) -> tuple[Any, dict[str, Any], list[str]]:
+    """A row an x axis, a column a task; with one task side by side. Also what the legend shows, and remarks."""
     wide = len(by_task) == 1
     figure, axes = panels(*((1, 2) if wide else (2, len(by_task))))
     handles: dict[str, Any] = {}
+    remarks = []
     for column, (task, by_label) in enumerate(by_task.items()):
         for row, (x_label, x_of) in enumerate(X_AXES.items()):
             panel = axes[0, row] if wide else axes[row, column]
-            if not draw(panel, by_label, x_of, y_of):
+            remarks += draw(panel, by_label, x_of, y_of)
+            if not panel.lines:
                 panel.text(0.5, 0.5, "not logged", ha="center", transform=panel.transAxes, color="gray")
             colors = {None: "black", **{label: style["color"] for label, style in styles(by_label).items()}}
             for mark in [*marks.get(task, ()), *marks.get(None, ())]:
@@ -135,7 +113,8 @@ def _grid(
             _finish(panel, x_label, y_label if column == 0 else "", task)
             handles.update(zip(*reversed(panel.get_legend_handles_labels())))
     # The paper's last.
-    return figure, {label: handles[label] for label in sorted(handles, key=lambda label: (label == "paper", label))}
+    ordered = {label: handles[label] for label in sorted(handles, key=lambda label: (label == "paper", label))}
+    return figure, ordered, remarks
 
 
 def _finish(panel: Any, x_label: str, y_label: str, title: str) -> None:

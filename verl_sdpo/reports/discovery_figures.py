@@ -25,19 +25,32 @@ RESAMPLES = 2000
 _NUM_PLACES = 151
 
 
-def discovery_figures(runs: Sequence[Run], tables: Sequence[PaperTable], folder: Path) -> list[str]:
-    """discovery_<experiment>_<task>_<model>: one each, of the questions that all runs have; returns their names."""
+def discovery_figures(runs: Sequence[Run], tables: Sequence[PaperTable], folder: Path) -> tuple[list[str], list[str]]:
+    """discovery_<experiment>_<task>_<model>: one each, of the questions that all runs have which have any.
+
+    Returns:
+        Their names, and remarks on runs and questions that are in none.
+    """
 
     def key(run: Run) -> tuple[str, str, str]:
         return run.identity.experiment, run.identity.task, run.identity.model
 
+    begun = [run for run in runs if run.results and questions_of(run)]
     names = []
-    for label, members in groupby(sorted((run for run in runs if run.results), key=key), key):
+    remarks = [
+        f"{run.identity}: no question is over"
+        for run in sorted((run for run in runs if run.results and not questions_of(run)), key=key)
+    ]
+    for label, members in groupby(sorted(begun, key=key), key):
         found = list(members)
-        questions = frozenset.intersection(*(frozenset(questions_of(run)) for run in found))
-        if questions:
-            names.append(save(_figure(found, questions, tables), folder, "_".join(("discovery", *label))))
-    return names
+        name = "_".join(("discovery", *label))
+        of_runs = [frozenset(questions_of(run)) for run in found]
+        common, any_run_s = frozenset.intersection(*of_runs), frozenset.union(*of_runs)
+        if common != any_run_s:
+            remarks.append(f"{name}: of {len(any_run_s)} questions that are over the {len(common)} that all runs have")
+        if common:
+            names.append(save(_figure(found, common, tables), folder, name))
+    return names, remarks
 
 
 def curve_and_band(

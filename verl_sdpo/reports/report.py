@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from verl_sdpo.reports import overview, writing
@@ -32,31 +33,35 @@ def write_report(runs: Sequence[Run], options: Options, output: Path, *, found: 
     _write(output / "paper_tables.csv", writing.cells_csv(filled))
     for table in filled:
         _write(output / f"{table.table.name}.md", writing.table_markdown(table))
-    names = _draw(runs, filled, options, output / FIGURES) if figures else []
+    drawn = _draw(runs, filled, options, output / FIGURES) if figures else ([], [])
     index = output / "index.md"
-    _write(index, _index(filled, _overviews(runs, options), names, found))
+    _write(index, _index(filled, _overviews(runs, options), _figures(*drawn), found))
     return index
 
 
-def _draw(runs: Sequence[Run], filled: Sequence[FilledTable], options: Options, folder: Path) -> list[str]:
-    """All figures that there are runs for; their names."""
+def _draw(
+    runs: Sequence[Run], filled: Sequence[FilledTable], options: Options, folder: Path
+) -> tuple[list[str], list[str]]:
+    """All figures that there are runs for: their names, and remarks on what is not in them."""
     from verl_sdpo.reports.bar_figures import bar_figure
     from verl_sdpo.reports.curve_figures import family_figure, training_figures
     from verl_sdpo.reports.discovery_figures import discovery_figures
 
     tables = [each.table for each in filled]
-    names = training_figures(runs, tables, options, folder)
+    drawn = [training_figures(runs, tables, options, folder)]
     for each in filled:
         # One row alone is nothing to compare; often it is the plain run, which is in several tables.
         if each.num_rows_with_runs < 2:
             continue
         if "bars" in each.table.figures:
-            names.append(bar_figure(each, folder))
+            drawn.append(([bar_figure(each, folder)], []))
         if "curves" in each.table.figures:
             by_label = _family(each.table, runs)
-            name = family_figure(f"curves_{each.table.name}", by_label, options, folder, each.table.title)
-            names += [name] if name else []
-    return names + discovery_figures(runs, tables, folder)
+            drawn.append(family_figure(f"curves_{each.table.name}", by_label, options, folder, each.table.title))
+    drawn.append(discovery_figures(runs, tables, folder))
+    names, remarks = zip(*drawn)
+    # A run that lacks something does so in several figures.
+    return list(chain(*names)), list(dict.fromkeys(chain(*remarks)))
 
 
 def _family(table: PaperTable, runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -82,6 +87,15 @@ def _overviews(runs: Sequence[Run], options: Options) -> list[str]:
     return parts
 
 
+def _figures(names: Sequence[str], remarks: Sequence[str]) -> list[str]:
+    """The index's part on them; nothing where there are none."""
+    if not names and not remarks:
+        return []
+    shown = [f"![{name}]({FIGURES}/{name}.png)\n\n[SVG]({FIGURES}/{name}.svg)\n" for name in names]
+    not_drawn = ["Not drawn:\n\n" + "".join(f"- {remark}\n" for remark in remarks)] if remarks else []
+    return ["# Figures\n", *shown, *not_drawn]
+
+
 def _index(filled: Sequence[FilledTable], overviews: Sequence[str], figures: Sequence[str], found: str) -> str:
     parts = ["# Report\n", "Mean and standard error over seeds; accuracies in percent. docs/reports.md says how.\n"]
     if overviews:
@@ -100,9 +114,7 @@ def _index(filled: Sequence[FilledTable], overviews: Sequence[str], figures: Seq
     without = [each.table.where for each in filled if not each.num_rows_with_runs]
     if without:
         parts.append(f"Without any run: {', '.join(without)}.\n")
-    if figures:
-        parts.append("# Figures\n")
-        parts += [f"![{name}]({FIGURES}/{name}.png)\n\n[SVG]({FIGURES}/{name}.svg)\n" for name in figures]
+    parts += figures
     files = [f"{each.table.name}.md" for each in filled] + ["paper_tables.csv", "metrics.csv"]
     parts.append(f"# Files\n\n{', '.join(f'[{name}]({name})' for name in files)}\n")
     return "\n".join(parts)
