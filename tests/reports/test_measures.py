@@ -139,6 +139,17 @@ def test_of_several_data_sources_one_has_to_be_chosen():
     assert measures.best(run, Options(metric="val-core/b/acc/mean@4")).value == pytest.approx(20)
 
 
+@pytest.mark.parametrize(
+    "metric", ["val-core/a/acc/mean@4", "val-core/science/acc/best@16/mean", "response_length/mean"]
+)
+def test_a_metric_that_is_asked_for_is_taken_or_missing(metric):
+    run = make_run(steps([0.1, 0.2]))
+    with pytest.raises(NotThereError, match=f"does not log {metric}"):
+        measures.best(run, Options(metric=metric))
+    with pytest.raises(NotThereError, match="no log"):
+        measures.best(make_run(), Options(metric=metric))
+
+
 def test_scores_of_benchmarks_come_from_the_newest_file_that_has_them(tmp_path):
     folder = tmp_path / "harness" / "model"
     folder.mkdir(parents=True)

@@ -193,6 +193,32 @@ def test_what_cannot_be_reported_ends_with_one_line(tmp_path, capsys, make, mess
     assert not (tmp_path / "out").exists()
 
 
+def test_a_metric_that_some_runs_have_is_averaged_over_those(tmp_path, capsys):
+    for seed, source in enumerate("abb"):
+        records = steps([0.1, 0.2 * (seed + 1)], metric=f"val-core/{source}/acc/mean@16")
+        write_run(tmp_path / "runs" / source / str(seed), records, state="finished", seed=seed)
+    asked = (tmp_path / "runs", "--output", tmp_path / "out", "--no-figures", "--metric", "val-core/b/acc/mean@16")
+    assert report(capsys, *asked)[0] == 0
+    [row] = listed(tmp_path / "out")
+    assert (row["runs"], row["best"]) == ("3", "50.0 ± 10.0 (2)")
+    assert "sdpo/seed0: does not log val-core/b/acc/mean@16" in (tmp_path / "out/index.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("val-core/science/acc/mean@61", "no run logs val-core/science/acc/mean@61"),
+        ("val-core/science/acc/best@16/mean", "val-core/science/acc/best@16/mean is no accuracy"),
+        ("response_length/mean", "response_length/mean is no accuracy"),
+    ],
+)
+def test_a_metric_that_nothing_can_be_made_from_is_refused(runs, tmp_path, capsys, metric, message):
+    status, _, err = report(capsys, runs, "--output", tmp_path / "out", "--metric", metric)
+    assert (status, err.count("\n"), f"report error: --metric: {message}" in err) == (1, 1, True)
+    assert err.endswith("logged are val-core/science/acc/mean@16\n")
+    assert not (tmp_path / "out").exists()
+
+
 # What is drawn
 
 

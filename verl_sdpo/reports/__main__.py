@@ -12,10 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from verl_sdpo.reports.curves import accuracy_metrics, is_accuracy
 from verl_sdpo.reports.history import UnreadableError
 from verl_sdpo.reports.measures import Options
 from verl_sdpo.reports.overview import found_lines
-from verl_sdpo.reports.runs import find_runs
+from verl_sdpo.reports.runs import Run, find_runs
 
 EXIT_FAULT = 1
 
@@ -43,6 +44,8 @@ def _report(given: argparse.Namespace) -> int:
     print("\n".join(lines))
     if not shown:
         raise UnreadableError(f"no run to report in {', '.join(map(str, given.runs))}")
+    if given.metric is not None:
+        _check_metric(given.metric, shown)
     # Here, since it loads matplotlib.
     from verl_sdpo.reports.report import write_report
 
@@ -53,11 +56,21 @@ def _report(given: argparse.Namespace) -> int:
     return 0
 
 
+def _check_metric(metric: str, runs: Sequence[Run]) -> None:
+    logged = sorted({name for run in runs for name in accuracy_metrics(run)})
+    if metric in logged:
+        return
+    wrong = f"no run logs {metric}" if is_accuracy(metric) else f"{metric} is no accuracy that a report is made of"
+    raise UnreadableError(f"--metric: {wrong}; logged are {', '.join(logged) or 'none'}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m verl_sdpo.reports", description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="run folders, or folders above them")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the report goes")
-    parser.add_argument("--metric", help="the validation metric, for runs that validate several data sources")
+    parser.add_argument(
+        "--metric", help="the validation metric, and no other: for runs that validate several data sources"
+    )
     parser.add_argument("--smoke", action="store_true", help="report runs made with SMOKE=1, and no others")
     parser.add_argument("--no-figures", action="store_true", help="tables only")
     return parser

@@ -18,20 +18,33 @@ class NotThereError(Exception):
     """A number that a run does not have; why, in a few words."""
 
 
+def is_accuracy(metric: str) -> bool:
+    """Whether it is one that accuracies are read from: `val-core/<data source>/<acc or reward>/mean@<n>`."""
+    return _ACCURACY.fullmatch(metric) is not None
+
+
+def accuracy_metrics(run: Run) -> list[str]:
+    """All of the run's."""
+    return list(filter(is_accuracy, run.history))
+
+
 def accuracy_metric(run: Run, wanted: str | None = None) -> str:
     """The name of the run's validation accuracy: `acc` before `reward`, and the one over the most answers.
 
     Args:
-        wanted: this one, where the run has it.
+        wanted: this one and no other.
 
     Raises:
-        NotThereError: it has not validated, or on several data sources, so that one would have to be chosen.
+        NotThereError: it has not validated, or does not log what is wanted, or validates several data sources, so
+            that one would have to be chosen.
     """
-    if wanted is not None and wanted in run.history:
-        return wanted
-    found = [match for name in run.history if (match := _ACCURACY.fullmatch(name))]
+    found = [_ACCURACY.fullmatch(name) for name in accuracy_metrics(run)]
     if not found:
         raise NotThereError("no validation yet" if run.history else "no log")
+    if wanted is not None:
+        if wanted not in accuracy_metrics(run):
+            raise NotThereError(f"does not log {wanted}")
+        return wanted
     sources = sorted({match["source"] for match in found})
     if len(sources) > 1:
         raise NotThereError(f"validates {' and '.join(sources)}: choose with --metric")
