@@ -80,6 +80,28 @@ def test_a_run_json_that_lacks_something_is_refused(tmp_path, text, message):
         read_run(folder)
 
 
+@pytest.mark.parametrize("text", ["trainer: {seed: many}", 'trainer: {experiment_name: "${gone}"}', "3", "a: [1,"])
+def test_a_configuration_that_says_nothing_of_a_run_is_refused_in_one_line(tmp_path, text):
+    folder = write_run(tmp_path / "run", steps([0.1]))
+    (folder / "run.json").unlink()
+    (folder / "hydra/.hydra").mkdir(parents=True)
+    (folder / "hydra/.hydra/config.yaml").write_text(text)
+    good = write_run(tmp_path / "good", steps([0.1]))
+    runs, refused = find_runs([tmp_path])
+    assert [run.folder for run in runs] == [good]
+    [line] = refused
+    assert line.startswith(f"{folder}/hydra/.hydra/config.yaml: not a composed configuration (")
+    assert "\n" not in line
+
+
+def test_a_file_that_the_system_does_not_give_costs_its_run_alone(tmp_path):
+    good = write_run(tmp_path / "good", steps([0.1]))
+    # Root may read everything, but nobody a folder as a file.
+    (write_run(tmp_path / "closed", seed=1) / "history.csv").mkdir()
+    runs, [line] = find_runs([tmp_path])
+    assert ([run.folder for run in runs], "closed/history.csv" in line) == ([good], True)
+
+
 def test_two_folders_with_the_same_run_are_refused(tmp_path):
     write_run(tmp_path / "a", steps([0.1]))
     write_run(tmp_path / "b", steps([0.2]))

@@ -55,11 +55,13 @@ def test_a_run_that_was_resumed_into_a_second_event_file_counts_as_in_the_file_l
         # A chart's export: empty and "NaN" cells, extremes beside each metric.
         f'"Step","my run - {ACCURACY}","my run - {ACCURACY}__MIN","my run - timing_s/step"\n'
         '"0","0.25","0.2",""\n"1","0.5","0.4","10"\n"2","NaN","","10"\n"3","0.75","0.7","10"\n',
+        # Saved anew by Excel.
+        f"\ufeff_step,timing_s/step,{ACCURACY}\r\n0,,0.25\r\n1,10,0.5\r\n2,10,\r\n3,10,0.75\r\n",
     ],
-    ids=["history", "chart"],
+    ids=["history", "chart", "excel"],
 )
 def test_a_csv_of_a_wandb_run_is_read(tmp_path, text):
-    (tmp_path / "history.csv").write_text(text)
+    (tmp_path / "history.csv").write_bytes(text.encode())
     history = combine(read_records(tmp_path)[0])
     assert history == {ACCURACY: {0: 0.25, 1: 0.5, 3: 0.75}, "timing_s/step": {1: 10.0, 2: 10.0, 3: 10.0}}
 
@@ -69,11 +71,28 @@ def test_a_csv_of_a_wandb_run_is_read(tmp_path, text):
     [
         ("history.csv", "epoch,loss\n1,2\n", "no column named _step or Step"),
         ("history.csv", '"Step","a - x","b - x"\n"1","2","3"\n', "2 runs in one file: export one a run folder"),
+        ("history.csv", "_step,x\n1,2\ntwo,3\n", "history.csv: line 3: 'two' is no step"),
+        ("history.csv", "_step,x\ninf,3\n", "history.csv: line 2: 'inf' is no step"),
+        ("history.csv", "_step,x\n1,\udcff\n", "history.csv: not a CSV in UTF-8"),
+        ("hydra/.hydra/config.yaml", "data:\n  x: [1,", "config.yaml: not a composed configuration"),
+        ("hydra/.hydra/config.yaml", "[1, 2]", "config.yaml: not a composed configuration"),
+        (
+            "hydra/.hydra/config.yaml",
+            'data: {train_batch_size: "${gone}"}',
+            "config.yaml: not a composed configuration",
+        ),
+        (
+            "hydra/.hydra/config.yaml",
+            "data: {train_batch_size: few}\nactor_rollout_ref: {rollout: {n: 8}}",
+            "config.yaml: not a composed configuration",
+        ),
         ("run-abc.wandb", "", "wandb has no reader for offline run folders: `wandb sync` it"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do(tmp_path, name, text, message):
-    (tmp_path / name).write_text(text)
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
     (tmp_path / "run.json").write_text(json.dumps(identity()))
     with pytest.raises(UnreadableError, match=message):
         read_run(tmp_path)

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from yaml import YAMLError
 
 from verl_sdpo.reports.history import History, UnreadableError
 
@@ -44,7 +47,7 @@ def read_identity(folder: Path, history: History) -> Identity:
     """The identity of the run in `folder`.
 
     Raises:
-        UnreadableError: neither run.json nor hydra/.hydra/config.yaml, or one that lacks something.
+        UnreadableError: neither run.json nor hydra/.hydra/config.yaml, or one that lacks something or is damaged.
     """
     declared = folder / "run.json"
     if declared.is_file():
@@ -55,12 +58,16 @@ def read_identity(folder: Path, history: History) -> Identity:
 
 
 def configured_generations(folder: Path) -> int | None:
-    """Samples of a training step as the run was configured; None without its configuration."""
+    """Samples of a training step as the run was configured; None without its configuration.
+
+    Raises:
+        UnreadableError: the configuration is damaged.
+    """
     if not (folder / CONFIG).is_file():
         return None
-    value = _reader(folder / CONFIG)
-    batch, rollouts = value("data.train_batch_size"), value("actor_rollout_ref.rollout.n")
-    return None if batch is None or rollouts is None else int(batch) * int(rollouts)
+    with _composed(folder / CONFIG) as value:
+        batch, rollouts = value("data.train_batch_size"), value("actor_rollout_ref.rollout.n")
+        return None if batch is None or rollouts is None else int(batch) * int(rollouts)
 
 
 def short_model(name: str) -> str:
@@ -89,32 +96,40 @@ def _from_run_json(path: Path) -> Identity:
 
 def _from_config(path: Path, history: History) -> Identity:
     """From the composed configuration: the project is the experiment, the validated data source the task."""
-    value = _reader(path)
-    loss = value("actor_rollout_ref.actor.policy_loss.loss_mode", "vanilla")
-    trained = value("algorithm.adv_estimator", "grpo") if loss == "vanilla" else loss
-    # Of a test-time run, whose baselines train nothing.
-    method = value("test_time.method", trained)
-    experiment = value("trainer.project_name", "unnamed")
-    sources = sorted({name.split("/", 1)[1].rsplit("/", 2)[0] for name in history if name.startswith("val-core/")})
-    name = re.sub(r"[-_]?seed[-_]?\d+$", "", str(value("trainer.experiment_name", "")))
-    return Identity(
-        experiment=str(experiment),
-        task=sources[0] if sources else str(experiment),
-        model=short_model(str(value("actor_rollout_ref.model.path", "unnamed"))),
-        method=str(method),
-        variant="" if name == method else name,
-        seed=int(value("data.seed", value("trainer.seed", 0)) or 0),
-    )
+    with _composed(path) as value:
+        loss = value("actor_rollout_ref.actor.policy_loss.loss_mode", "vanilla")
+        trained = value("algorithm.adv_estimator", "grpo") if loss == "vanilla" else loss
+        # Of a test-time run, whose baselines train nothing.
+        method = value("test_time.method", trained)
+        experiment = value("trainer.project_name", "unnamed")
+        sources = sorted({name.split("/", 1)[1].rsplit("/", 2)[0] for name in history if name.startswith("val-core/")})
+        name = re.sub(r"[-_]?seed[-_]?\d+$", "", str(value("trainer.experiment_name", "")))
+        return Identity(
+            experiment=str(experiment),
+            task=sources[0] if sources else str(experiment),
+            model=short_model(str(value("actor_rollout_ref.model.path", "unnamed"))),
+            method=str(method),
+            variant="" if name == method else name,
+            seed=int(value("data.seed", value("trainer.seed", 0)) or 0),
+        )
 
 
-def _reader(path: Path) -> Callable[..., Any]:
-    """`value(key, default)`, of the configuration in the file; keys are dotted."""
+@contextmanager
+def _composed(path: Path) -> Iterator[Callable[..., Any]]:
+    """`value(key, default)`, of the configuration in the file; keys are dotted.
+
+    Raises:
+        UnreadableError: the file, or what is read of it inside the `with`, is not as Hydra writes it.
+    """
     from omegaconf import OmegaConf
-
-    config = OmegaConf.load(path)
+    from omegaconf.errors import OmegaConfBaseException
 
     def value(key: str, default: Any = None) -> Any:
         found = OmegaConf.select(config, key)
         return default if found is None else found
 
-    return value
+    try:
+        config = OmegaConf.load(path)
+        yield value
+    except (OmegaConfBaseException, YAMLError, OSError, TypeError, ValueError) as error:
+        raise UnreadableError(f"{path}: not a composed configuration ({' '.join(str(error).split())})") from error

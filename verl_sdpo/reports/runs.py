@@ -50,7 +50,7 @@ def find_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
     for folder in run_folders(paths):
         try:
             run = read_run(folder)
-        except UnreadableError as error:
+        except (UnreadableError, OSError) as error:
             refused.append(str(error))
             continue
         if run.identity in runs:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from pathlib import Path
 
@@ -37,7 +38,10 @@ def read_records(folder: Path) -> tuple[list[Record], list[str]]:
     if len(tables) > 1:
         raise UnreadableError(f"{folder}: {len(tables)} CSV files: leave the one with the run's history")
     if tables:
-        return _wandb_records(tables[0]), []
+        try:
+            return _wandb_records(tables[0]), []
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UnreadableError(f"{tables[0]}: not a CSV in UTF-8 ({error})") from error
     if any(folder.glob("run-*.wandb")) or any(folder.glob("wandb/*/run-*.wandb")):
         raise UnreadableError(
             f"{folder}: wandb has no reader for offline run folders: `wandb sync` it and put its history here as CSV"
@@ -75,7 +79,8 @@ def _tensorboard_records(paths: list[Path]) -> list[Record]:
 
 def _wandb_records(path: Path) -> list[Record]:
     """Rows of `run.history()` (column _step), or of a chart's export (columns Step, "<run> - <metric>")."""
-    with path.open(newline="", encoding="utf-8") as file:
+    # Spreadsheets write a mark before the first column's name.
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         columns = list(rows.fieldnames or [])
         step = next((name for name in _STEP_COLUMNS if name in columns), None)
@@ -89,7 +94,10 @@ def _wandb_records(path: Path) -> list[Record]:
         for row in rows:
             if row[step]:
                 numbers = {names[column]: _number(row[column]) for column in names if row[column]}
-                records.append((int(float(row[step])), numbers))
+                place = _number(row[step])
+                if place is None or not math.isfinite(place):
+                    raise UnreadableError(f"{path}: line {rows.line_num}: {row[step]!r} is no step")
+                records.append((int(place), numbers))
     return records
 
 
