@@ -35,6 +35,14 @@ def elements(html):
 def read_page(html):
     """`(facts, index, vocabulary, details)`, the last a list by response."""
     _, scripts = elements(html)
-    facts, index, vocabulary = (json.loads(scripts[name]) for name in ("page", "index", "vocabulary"))
+    facts, index, vocabulary = (_parse(scripts[name]) for name in ("page", "index", "vocabulary"))
     packed = [scripts[f"response-{number}"] for number in range(len(index))]
-    return facts, index, vocabulary, [json.loads(gzip.decompress(base64.b64decode(text))) for text in packed]
+    return facts, index, vocabulary, [_parse(gzip.decompress(base64.b64decode(text))) for text in packed]
+
+
+def _parse(text):
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _refuse(name):
+    raise ValueError(f"{name} is Python's JSON, and no browser's")

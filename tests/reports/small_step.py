@@ -59,6 +59,15 @@ def write_base(folder, seed=1):
     return folder
 
 
+def write_diverged(folder, token):
+    """As `write_base`, with infinite weights for one token: every distribution is NaN, or one logit infinite."""
+    model = build_model(build_tokenizer(), 1)
+    model.get_output_embeddings().weight.data[token] = float("inf")
+    model.save_pretrained(folder)
+    build_tokenizer().save_pretrained(folder)
+    return folder
+
+
 def write_step(folder, model, step, texts, recorder=EveryStep, **options):
     contexts = TeacherContexts(step, list(samples(build_tokenizer(), texts)))
     recorder(config(folder, model, **options)).after_teacher_contexts(contexts)

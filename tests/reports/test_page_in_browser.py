@@ -9,7 +9,7 @@ import pytest
 from tests.reports import browser
 from tests.reports.browser import opened, settled
 from tests.reports.page_reader import read_page
-from tests.reports.small_step import HOSTILE, write_base, write_step
+from tests.reports.small_step import HOSTILE, write_base, write_diverged, write_step
 from verl_sdpo.reports.tokens import main
 
 pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
@@ -265,3 +265,32 @@ def luminance(colour):
 def contrast(one, other):
     bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
+
+
+def test_a_diverged_models_responses_are_shown_with_what_is_not_finite(driver, tmp_path):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+
+    # The third has no target.
+    write_step(tmp_path, write_diverged(tmp_path / "base", 5), 1, ["one", "two", "three"])
+    assert main([str(tmp_path), "1", "--output", str(tmp_path / "page.html")]) == 0
+    driver.get((tmp_path / "page.html").as_uri())
+    settled(driver, "document.querySelectorAll('.tokens').length === 3")
+    assert ask(driver, "[...document.querySelectorAll('.tokens')].map((box) => box.textContent)") == [
+        "one",
+        "two",
+        "three",
+    ]
+    ends = [" ".join(head.split()[4:10]) for head in heads(driver)]
+    assert ends == ["divergence not finite widest gap not"] * 2 + ["divergence none widest gap none 5"]
+    assert set(colours(driver)) == {"broken"}
+    assert "2 of them have numbers that are not finite" in ask(driver, "document.getElementById('about').textContent")
+    spans = driver.find_elements(By.CSS_SELECTOR, "article:first-child .tokens span")
+    ActionChains(driver).move_to_element(spans[1]).perform()
+    settled(driver, "!document.getElementById('panel').hidden")
+    panel = ask(driver, "document.getElementById('panel').textContent")
+    assert "student not finite, teacher not finite: gap not finite; divergence not finite" in panel
+    shares = "[...document.querySelectorAll('#panel tbody tr')].map((row) => row.cells[1].textContent)"
+    assert ask(driver, shares) == ["not finite"] * 10
+    assert ask(driver, "document.getElementById('fault').hidden")
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -3,6 +3,7 @@
 """`python -m verl_sdpo.reports.tokens` on a run's folder: which weights, which numbers, what is said without them."""
 
 import dataclasses
+import gzip
 import shutil
 
 import pytest
@@ -13,7 +14,7 @@ from recipe.tiny_model import build_model, build_tokenizer
 from tests.checkpoint.small_run import manifest
 from tests.checkpoint.test_export import save
 from tests.reports.page_reader import elements, read_page
-from tests.reports.small_step import HOSTILE, write_base, write_checkpoint, write_step
+from tests.reports.small_step import HOSTILE, write_base, write_checkpoint, write_diverged, write_step
 from verl_sdpo.checkpoint.store import CheckpointStore
 from verl_sdpo.reports.token_records import read_record, spread
 from verl_sdpo.reports.tokens import main
@@ -77,6 +78,31 @@ def test_the_first_step_is_shown_with_the_base_model(base, tmp_path, capsys):
     assert {len(each) for each in details[0]["student_top"]} == {2 * 5}
     assert {str(each[place]) for each in details[0]["student_top"] for place in range(0, 10, 2)} <= vocabulary.keys()
     assert "4 of 4 responses" in capsys.readouterr().err
+
+
+def test_numbers_that_are_not_finite_are_null_and_said(tmp_path):
+    write_step(tmp_path, write_diverged(tmp_path / "base", 5), 1, TEXTS)
+    facts, index, _, details = read_page(page_of(tmp_path, 1, tmp_path))
+    assert [(entry["divergence"], entry["widest"]) for entry in index] == [(None, None)] * 4
+    assert [entry["finite"] for entry in index] == [False, False, True, False]
+    for number in (0, 1, 3):
+        detail = details[number]
+        assert set(detail["student"] + detail["teacher"] + detail["divergence"]) == {None}
+        for pairs in detail["student_top"] + detail["teacher_top"]:
+            assert None not in pairs[::2]
+            assert set(pairs[1::2]) == {None}
+    assert facts["about"][3] == (
+        "4 of the step's 4 responses; 3 of them have numbers that are not finite, as of a model that has diverged, and "
+        "so has their mean divergence."
+    )
+
+
+def test_a_score_that_is_not_finite_is_null(base, tmp_path):
+    write_step(tmp_path, base, 1, TEXTS[:1])
+    record = read_record(tmp_path, 1)
+    broken = dataclasses.replace(record, samples=[dataclasses.replace(record.samples[0], score=float("nan"))])
+    [entry] = read_page(page_of_record(broken, tmp_path, 10, 5))[1]
+    assert (entry["score"], entry["success"], entry["finite"]) == (None, False, True)
 
 
 def test_a_later_step_is_shown_with_the_checkpoint_before_it_unrounded(base, tmp_path):
@@ -173,6 +199,16 @@ def test_the_limit_takes_evenly_from_the_step(base, tmp_path):
     assert spread([1, 2], 3) == [1, 2]
 
 
+def write_lines(run, *lines):
+    with gzip.open(run / "token_records" / "7.jsonl.gz", "wt") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def header_of(run):
+    with gzip.open(run / "token_records" / "1.jsonl.gz", "rt") as file:
+        return next(file).strip()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -183,6 +219,11 @@ def test_the_limit_takes_evenly_from_the_step(base, tmp_path):
         ),
         (lambda run: shutil.rmtree(run), "is no folder"),
         (lambda run: (run / "token_records" / "7.jsonl.gz").write_bytes(b"\x1f\x8bhalf"), "7.jsonl.gz is damaged"),
+        (lambda run: write_lines(run, '{"a": 1}'), "7.jsonl.gz is no record of a step: its first line has no format"),
+        (lambda run: write_lines(run, "[1]"), "7.jsonl.gz is no record of a step: its first line has no format"),
+        (lambda run: write_lines(run, '{"format": 0}'), "7.jsonl.gz has format 0, this version of verl_sdpo reads 1"),
+        (lambda run: write_lines(run, '{"format": 1}'), "7.jsonl.gz is damaged: KeyError: 'self_distillation'"),
+        (lambda run: write_lines(run, header_of(run), '{"uid": "q"}'), "7.jsonl.gz is damaged: KeyError: 'tokens'"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(base, tmp_path, capsys, change, words):

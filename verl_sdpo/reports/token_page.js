@@ -28,15 +28,22 @@
 
   // Numbers
 
+  // Null is a number that is not finite, or, of a response without a target, none.
+  const BROKEN = "not finite";
+  const nats = (number) => (number === null ? null : -number / PER_NAT);
+  const minus = (left, right) => (left === null || right === null ? null : left - right);
   const percent = (logProb) => {
+    if (logProb === null) return BROKEN;
     const share = 100 * Math.exp(logProb);
     if (share >= 99.95 && share < 99.995) return share.toFixed(2) + " %";
     return (share >= 1 ? share.toFixed(1) : share.toPrecision(2)) + " %";
   };
-  const signed = (value) => (value > 0 ? "+" : value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(3);
-  const short = (value) => (value === null ? "none" : value.toPrecision(3));
+  const signed = (value) => value === null ? BROKEN : (value > 0 ? "+" : value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(3);
+  const short = (value, missing = BROKEN) => (value === null ? missing : value.toPrecision(3));
+  const inNats = (text) => (text === BROKEN ? text : `${text} nat`);
 
   function colour(gap) {
+    if (gap === null) return "broken";
     const level = Math.min(LEVELS, Math.round((Math.abs(gap) / NATS_OF_FULL_COLOUR) * LEVELS));
     return level === 0 ? "" : (gap > 0 ? "up" : "down") + level;
   }
@@ -56,7 +63,7 @@
       const span = make("span", { text: piece === "" ? "\u00b7" : visible(piece) });
       span.dataset.place = place;
       if (!detail.counts[place]) span.className = "skipped";
-      else span.className = colour((detail.student[place] - detail.teacher[place]) / PER_NAT);
+      else span.className = colour(minus(nats(detail.teacher[place]), nats(detail.student[place])));
       box.append(span);
     });
     if (detail.pieces.length === 0) box.append(make("em", { text: "The response is empty." }));
@@ -82,11 +89,12 @@
   }
 
   function article(entry, number) {
+    const missing = entry.finite ? "none" : BROKEN;
     const head = make("h2", {},
       make("span", { class: "verdict", text: `${entry.success ? "\u2713 success" : "\u2717 failure"}` }),
-      make("span", { text: `score ${entry.score}` }),
-      make("span", { text: `divergence ${short(entry.divergence)}` }),
-      make("span", { text: `widest gap ${short(entry.widest)}` }),
+      make("span", { text: `score ${entry.score ?? BROKEN}` }),
+      make("span", { text: `divergence ${short(entry.divergence, missing)}` }),
+      make("span", { text: `widest gap ${short(entry.widest, missing)}` }),
       make("span", { text: `${entry.tokens} tokens` }),
       make("span", { class: "uid", text: `question ${entry.uid}` }));
     const element = make("article", {}, head, make("div", { class: "body" }));
@@ -173,10 +181,10 @@
     const least = others[others.length - 1];
     for (let place = 0; place < own.length; place += 2) {
       const found = others.findIndex((value, at) => at % 2 === 0 && value === own[place]);
-      const other = found < 0 ? `< ${percent(-least / PER_NAT)}` : percent(-others[found + 1] / PER_NAT);
+      const other = found < 0 ? `< ${percent(nats(least))}` : percent(nats(others[found + 1]));
       rows.append(make("tr", { class: own[place] === sampled ? "sampled" : "" },
         make("td", {}, make("code", { text: quoted(vocabulary[own[place]]) })),
-        make("td", { text: percent(-own[place + 1] / PER_NAT) }),
+        make("td", { text: percent(nats(own[place + 1])) }),
         make("td", { text: other })));
     }
     const head = make("tr", {}, make("th", { text: "token" }), make("th", { text: "its own" }), make("th", { text: othersName }));
@@ -188,9 +196,9 @@
       ` id ${detail.ids[place]}, token ${place + 1} of ${detail.ids.length}`);
     if (detail.pieces[place] === "") title.append(": part of a character that a later token completes");
     if (!detail.student) return [title, make("p", { text: "The response has no target." })];
-    const student = -detail.student[place] / PER_NAT, teacher = -detail.teacher[place] / PER_NAT;
+    const student = nats(detail.student[place]), teacher = nats(detail.teacher[place]);
     const numbers = make("p", {
-      text: `student ${percent(student)}, teacher ${percent(teacher)}: gap ${signed(teacher - student)} nat; divergence ${short(detail.divergence[place])} nat`,
+      text: `student ${percent(student)}, teacher ${percent(teacher)}: gap ${inNats(signed(minus(teacher, student)))}; divergence ${inNats(short(detail.divergence[place]))}`,
     });
     const parts = [title, numbers];
     if (!detail.counts[place]) parts.push(make("p", { text: "Does not count in the loss." }));

@@ -13,6 +13,7 @@ import base64
 import gzip
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -54,8 +55,13 @@ class TokenPage:
         self._packed.append(packed(self._details(sample, gaps, counts)))
 
     def divergence(self) -> float | None:
-        """The mean over all counted tokens on the page: what the run logs, of these responses."""
-        counted = [entry for entry in self._index if entry["divergence"] is not None]
+        """The mean over all counted tokens on the page: what the run logs, of these responses.
+
+        None: no token counts, or the mean is not finite.
+        """
+        counted = [entry for entry in self._index if entry["counted"]]
+        if any(entry["divergence"] is None for entry in counted):
+            return None
         tokens = sum(entry["counted"] for entry in counted)
         return sum(entry["divergence"] * entry["counted"] for entry in counted) / tokens if tokens else None
 
@@ -82,24 +88,30 @@ class TokenPage:
         }
 
     def _extent(self) -> str:
-        divergence = self.divergence()
+        divergence, broken = self.divergence(), sum(not entry["finite"] for entry in self._index)
         shown = f"{len(self._index)} of the step's {len(self.record.samples)} responses"
-        if divergence is None:
-            return f"{shown}; none has a target."
-        return f"{shown}; over their counted tokens the mean divergence is {divergence:.3g} nat."
+        if broken:
+            shown += f"; {broken} of them have numbers that are not finite, as of a model that has diverged"
+        if divergence is not None:
+            return f"{shown}; over their counted tokens the mean divergence is {divergence:.3g} nat."
+        if any(entry["counted"] for entry in self._index):
+            return f"{shown}, and so has their mean divergence."
+        return f"{shown}; none has a target."
 
     def _entry(self, sample: Sample, gaps: TokenGaps | None, counts: list[bool]) -> dict[str, Any]:
         counted = torch.tensor(counts, dtype=torch.bool)
         has_numbers = gaps is not None and bool(counted.any())
         return {
             "uid": sample.uid,
-            "score": sample.score,
+            "score": _finite(sample.score),
             "success": sample.score >= self.record.options.reprompt.success_reward_threshold,
             "target": sample.has_target,
             "tokens": len(sample.response),
             "counted": sum(counts),
-            "divergence": gaps.divergence[counted].double().mean().item() if has_numbers else None,
-            "widest": gaps.gap[counted].abs().max().item() if has_numbers else None,
+            "divergence": _finite(gaps.divergence[counted].double().mean().item()) if has_numbers else None,
+            "widest": _finite(gaps.gap[counted].abs().max().item()) if has_numbers else None,
+            # What of the above, and of the tokens, is null where there is a target is not finite.
+            "finite": gaps is None or _is_finite(gaps),
         }
 
     def _details(self, sample: Sample, gaps: TokenGaps | None, counts: list[bool]) -> dict[str, Any]:
@@ -117,7 +129,7 @@ class TokenPage:
             details |= {
                 "student": _whole(gaps.student_log_probs),
                 "teacher": _whole(gaps.teacher_log_probs),
-                "divergence": [float(f"{value:.3g}") for value in gaps.divergence.tolist()],
+                "divergence": [_finite(float(f"{value:.3g}")) for value in gaps.divergence.tolist()],
                 "student_top": _lists(gaps.student_top),
                 "teacher_top": _lists(gaps.teacher_top),
             }
@@ -142,25 +154,40 @@ def objective_in_words(record: StepRecord) -> str:
 
 def packed(value: Any) -> str:
     """Base64 of gzip of JSON: ASCII letters, digits, +, / and = alone."""
-    text = json.dumps(value, separators=(",", ":"))
+    text = _json(value)
     # No time of day in it: the same numbers are the same page.
     return base64.b64encode(gzip.compress(text.encode("ascii"), compresslevel=6, mtime=0)).decode("ascii")
 
 
 def _data(name: str, value: Any) -> str:
-    text = json.dumps(value, separators=(",", ":")).translate(_ESCAPES)
+    text = _json(value).translate(_ESCAPES)
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def _whole(log_probs: torch.Tensor) -> list[int]:
-    """Minus the log-probabilities, in thousandths of a nat."""
-    return (log_probs.double() * -_PER_NAT).round().long().tolist()
+def _json(value: Any) -> str:
+    # Python would write NaN and Infinity, which no browser reads.
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def _lists(top: TopIds) -> list[list[int]]:
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _is_finite(gaps: TokenGaps) -> bool:
+    numbers = [gaps.student_log_probs, gaps.teacher_log_probs, gaps.divergence]
+    numbers += [gaps.student_top.log_probs, gaps.teacher_top.log_probs]
+    return all(bool(each.isfinite().all()) for each in numbers)
+
+
+def _whole(log_probs: torch.Tensor) -> list[int | None]:
+    """Minus the log-probabilities, in thousandths of a nat; None: not finite."""
+    return [round(value) if math.isfinite(value) else None for value in (log_probs.double() * -_PER_NAT).tolist()]
+
+
+def _lists(top: TopIds) -> list[list[int | None]]:
     """For each token id, number, id, number, ..."""
-    numbers = (top.log_probs.double() * -_PER_NAT).round().long()
-    return torch.stack([top.ids, numbers], dim=-1).flatten(1).tolist()
+    numbers = iter(_whole(top.log_probs.flatten()))
+    return [[each for token_id in ids for each in (token_id, next(numbers))] for ids in top.ids.tolist()]
 
 
 def _part(suffix: str) -> str:

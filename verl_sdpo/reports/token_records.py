@@ -102,11 +102,15 @@ def read_record(checkpoints: Path, step: int) -> StepRecord:
             header, *lines = (json.loads(line) for line in file)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise TokensError(f"{path} is damaged: {error}") from error
-    if header["format"] != FORMAT:
-        raise TokensError(f"{path} has format {header['format']}, this version of verl_sdpo reads {FORMAT}")
-    del header["format"]
-    options = SelfDistillationConfig.from_flat(header.pop("self_distillation"))
-    return StepRecord(**header, options=options, samples=[_sample(line) for line in lines])
+    if not isinstance(header, dict) or "format" not in header:
+        raise TokensError(f"{path} is no record of a step: its first line has no format")
+    if (found := header.pop("format")) != FORMAT:
+        raise TokensError(f"{path} has format {found}, this version of verl_sdpo reads {FORMAT}")
+    try:
+        options = SelfDistillationConfig.from_flat(header.pop("self_distillation"))
+        return StepRecord(**header, options=options, samples=[_sample(line) for line in lines])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TokensError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
 def spread(samples: list[Sample], limit: int) -> list[Sample]:
