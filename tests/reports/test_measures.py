@@ -173,7 +173,25 @@ def test_scores_of_benchmarks_come_from_the_newest_file_that_has_them(tmp_path):
     ours = {"data_sources": {"livecodebench/v6": {"avg@4": {"value": 0.4}, "pass@1": {"value": 0.9}}}}
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation" / "results.json").write_text(json.dumps(ours))
-    assert measures.evaluated_or_best_by_step(run, OPTIONS, 1).value == pytest.approx(40)
+    measured = measures.evaluated_or_best_by_step(run, OPTIONS, 1)
+    assert (measured.value, measured.answers) == (pytest.approx(40), 4)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "true", "null", '"0.5"'])
+def test_a_score_that_is_no_finite_number_is_looked_for_in_the_file_before(tmp_path, number):
+    folder = tmp_path / "harness"
+    folder.mkdir()
+    lm_eval = '{{"results": {{"ifeval": {{"prompt_level_strict_acc,none": {}}}}}}}'
+    (folder / "results_1.json").write_text(lm_eval.format(0.5))
+    (folder / "results_2.json").write_text(lm_eval.format(number))
+    ours = f'{{"data_sources": {{"lcb": {{"avg@4": {{"value": {number}}}}}}}}}'
+    (folder / "results_3.json").write_text(ours)
+    (folder / "arena_hard.json").write_text(f'{{"hard": {number}}}')
+    run = make_run(folder=tmp_path)
+    assert measures.external_score(run, OPTIONS, "ifeval").value == 50
+    for benchmark in ("livecodebench", "arena_hard_hard"):
+        with pytest.raises(NotThereError, match=f"{benchmark} not evaluated"):
+            measures.external_score(run, OPTIONS, benchmark)
 
 
 def test_the_recorded_quickstart_has_the_numbers_that_its_own_table_said():

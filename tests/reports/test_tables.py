@@ -172,6 +172,18 @@ def test_table_5_has_the_training_run_and_the_evaluation_run_of_a_method(tmp_pat
     assert cell(made, "GRPO", "MMLU-Pro").missing == ("forgetting/harness/qwen3-8b/grpo/seed0: mmlu_pro not evaluated",)
 
 
+def test_an_evaluation_with_more_answers_than_the_papers_is_marked(tmp_path):
+    told = {"experiment": "livecodebench", "task": "v6", "method": "grpo"}
+    run = write_run(tmp_path / "a", steps([0.28, 0.4], metric="val-core/lcb/acc/mean@4"), **told)
+    (run / "evaluation").mkdir()
+    # As `python -m verl_sdpo.evaluate` writes by default.
+    ours = {"data_sources": {"livecodebench_v6": {"avg@16": {"value": 0.45}}}}
+    (run / "evaluation" / "results.json").write_text(json.dumps(ours))
+    made = filled("table5", tmp_path)
+    assert cell(made, "GRPO", "LiveCodeBench v6").remarks == ("livecodebench/v6/qwen3-8b/grpo/seed0: avg@16",)
+    assert "| 45.0 (1)† |" in writing.table_markdown(made)
+
+
 def test_section_5s_table_is_of_results_files(tmp_path):
     def write(method, task, seed, firsts, budget=2750, **more):
         found = {

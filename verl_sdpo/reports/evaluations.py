@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from verl_sdpo.reports.curves import NotThereError
+from verl_sdpo.reports.history import is_number
 
 # Where they lie, in a run's folder: recipe/forgetting writes into the first.
 FOLDERS = ("harness", "evaluation")
@@ -23,10 +26,22 @@ _LM_EVAL = {
 _ARENA_HARD = {"arena_hard_hard": "hard", "arena_hard_creative": "creative"}
 # Of verl_sdpo.evaluate: the data source's name has one of these parts.
 _LIVECODEBENCH = ("livecodebench", "lcb")
+_AVERAGE = re.compile(r"avg@(\d+)")
 
 
-def score_of(folder: Path, benchmark: str) -> float:
-    """In percent, from the file with the last name that has the benchmark; lm-evaluation-harness names them by time.
+@dataclass(frozen=True)
+class Score:
+    """Of a benchmark, in percent."""
+
+    value: float
+    # The n of an avg@n, where it is one.
+    answers: int | None = None
+
+
+def score_of(folder: Path, benchmark: str) -> Score:
+    """From the file with the last name that has the benchmark; lm-evaluation-harness names them by time.
+
+    A score that is no finite number is none.
 
     Raises:
         NotThereError: no file has it.
@@ -40,24 +55,25 @@ def score_of(folder: Path, benchmark: str) -> float:
     raise NotThereError(f"{benchmark} not evaluated")
 
 
-def _score(content: Mapping[str, Any], benchmark: str) -> float | None:
+def _score(content: Mapping[str, Any], benchmark: str) -> Score | None:
     if benchmark in _ARENA_HARD:
         score = content.get(_ARENA_HARD[benchmark])
-        return float(score) if isinstance(score, int | float) else None
+        return Score(float(score)) if is_number(score) else None
     if benchmark == "livecodebench":
         return _of_ours(content)
     task, metrics = _LM_EVAL[benchmark]
     scores = _mapping(_mapping(content.get("results")).get(task))
-    found = [scores[metric] for metric in metrics if isinstance(scores.get(metric), int | float)]
-    return 100 * found[0] if found else None
+    found = [scores[metric] for metric in metrics if is_number(scores.get(metric))]
+    return Score(100 * found[0]) if found else None
 
 
-def _of_ours(content: Mapping[str, Any]) -> float | None:
+def _of_ours(content: Mapping[str, Any]) -> Score | None:
     """avg@n of the one data source that is LiveCodeBench."""
     for name, numbers in _mapping(content.get("data_sources")).items():
-        averages = [value for key, value in _mapping(numbers).items() if key.startswith("avg@")]
-        if any(part in name for part in _LIVECODEBENCH) and averages and averages[0]["value"] is not None:
-            return 100 * averages[0]["value"]
+        for key, told in _mapping(numbers).items():
+            value, kind = _mapping(told).get("value"), _AVERAGE.fullmatch(key)
+            if any(part in name for part in _LIVECODEBENCH) and kind and is_number(value):
+                return Score(100 * value, int(kind[1]))
     return None
 
 

@@ -42,7 +42,7 @@ def combine(records: Iterable[Record]) -> History:
             for lost in [each for each in by_step if each > step]:
                 del by_step[lost]
         latest = step
-        kept = {name: float(value) for name, value in data.items() if _USED.fullmatch(name) and _is_number(value)}
+        kept = {name: float(value) for name, value in data.items() if _USED.fullmatch(name) and is_number(value)}
         by_step.setdefault(step, {}).update(kept)
     history: History = {}
     for step in sorted(by_step):
@@ -71,5 +71,6 @@ def read_file_log(path: Path) -> tuple[list[Record], list[str]]:
     return records, remarks
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -115,14 +115,15 @@ def discovery(run: Run, options: Options, questions: int, generations: int) -> M
 def evaluated_or_best_by_step(run: Run, options: Options, step: int) -> Measured:
     """Accuracy on LiveCodeBench of the model that was evaluated, where it was, else the best validation to `step`."""
     try:
-        return Measured(score_of(run.folder, "livecodebench"))
+        return external_score(run, options, "livecodebench")
     except NotThereError:
         return best_by_step(run, options, step)
 
 
 def external_score(run: Run, options: Options, benchmark: str) -> Measured:
     """A benchmark's score in percent, from the JSON files of evaluations in the run's folder."""
-    return Measured(score_of(run.folder, benchmark))
+    score = score_of(run.folder, benchmark)
+    return Measured(score.value, answers=score.answers)
 
 
 MEASURES: dict[str, Callable[..., Measured]] = {

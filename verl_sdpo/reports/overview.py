@@ -126,7 +126,7 @@ def _scores(run: Run) -> dict[str, float]:
     scores = {}
     for column, benchmark in BENCHMARK_COLUMNS.items():
         with suppress(NotThereError):
-            scores[column] = score_of(run.folder, benchmark)
+            scores[column] = score_of(run.folder, benchmark).value
     return scores
 
 
