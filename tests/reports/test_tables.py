@@ -115,6 +115,26 @@ def test_table_3_has_the_plain_runs_and_table_7_the_best_variant_of_each_task(tm
     assert "| 70.0 ± 0.0 (2) lr1e-6 |" in writing.table_markdown(chosen)
 
 
+def test_a_best_variant_of_fewer_runs_than_another_is_marked_and_the_missing_runs_of_all_are_said(tmp_path):
+    for seed in (0, 1, 2):
+        write_run(tmp_path / f"plain{seed}", steps([0.4, *([0.6] * 10)]), state="finished", seed=seed)
+    write_run(tmp_path / "lucky", steps([0.4, *([0.7] * 10)]), state="finished", variant="lr1e-6")
+    write_run(tmp_path / "begun", steps([0.4, 0.5]), state="running", variant="lr1e-5")
+    write_run(tmp_path / "plain3", steps([0.4, 0.5]), state="running", seed=3)
+    made = filled("table7", tmp_path)
+    chosen = cell(made, "SDPO", "Chemistry 5 h")
+    assert (chosen.mean, chosen.num_runs, chosen.variant) == (pytest.approx(70), 1, "lr1e-6")
+    who = "science_qa/chemistry/qwen3-8b/sdpo"
+    assert chosen.remarks == (f"{who}_lr1e-6: the best mean is of 1 run, {who} has 3",)
+    assert chosen.missing == (f"{who}/seed3: running at 0.50 h", f"{who}_lr1e-5/seed0: running at 0.50 h")
+    assert "| 70.0 (1)† lr1e-6 |" in writing.table_markdown(made)
+    # Among as many runs the choice needs no word.
+    for seed in (1, 2):
+        more = steps([0.4, *([0.7] * 10)])
+        write_run(tmp_path / f"lucky{seed}", more, state="finished", variant="lr1e-6", seed=seed)
+    assert cell(filled("table7", tmp_path), "SDPO", "Chemistry 5 h").remarks == ()
+
+
 def test_runs_of_another_model_method_task_or_experiment_are_in_no_cell(tmp_path):
     others = {"model": "Qwen/Qwen3-4B", "method": "gspo", "task": "history", "experiment": "quickstart"}
     for name, value in others.items():

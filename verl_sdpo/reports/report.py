@@ -108,7 +108,7 @@ def _index(filled: Sequence[FilledTable], overviews: Sequence[str], figures: Seq
     parts += overviews
     parts.append(
         "# The paper's tables\n\nOurs: mean ± standard error over runs (number of runs). "
-        f"{writing.NOTHING}: no number. † a run ended before the bound.\n"
+        f"{writing.NOTHING}: no number. † not quite the same measure: why stands below the table.\n"
     )
     parts += [writing.table_markdown(each) for each in filled if each.num_rows_with_runs]
     without = [each.table.where for each in filled if not each.num_rows_with_runs]

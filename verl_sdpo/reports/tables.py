@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,10 +77,27 @@ def _cell(
     by_variant = runs_of(table, row, column, runs)
     if not by_variant:
         return Cell(paper, missing=(f"no run of {_what(row, column)}",))
-    cells = [_measure(table, row, column, paper, variant, found, options) for variant, found in by_variant.items()]
-    if row.takes_best_variant:
-        return max(cells, key=lambda cell: -math.inf if cell.mean is None else cell.mean)
-    return cells[0]
+    cells = {
+        variant: _measure(table, row, column, paper, variant, found, options) for variant, found in by_variant.items()
+    }
+    return _best(cells, by_variant) if row.takes_best_variant else next(iter(cells.values()))
+
+
+def _best(cells: Mapping[str | None, Cell], by_variant: Mapping[str | None, Sequence[Run]]) -> Cell:
+    """The one with the highest mean; it has the missing runs of all, and a remark where another one has more runs."""
+    best = max(cells.values(), key=lambda cell: -math.inf if cell.mean is None else cell.mean)
+    missing = tuple(reason for cell in cells.values() for reason in cell.missing)
+    most = max(cells.values(), key=lambda cell: cell.num_runs)
+    if most.num_runs == best.num_runs:
+        return replace(best, missing=missing)
+    mine, others = (_group_name(by_variant[cell.variant][0]) for cell in (best, most))
+    runs = f"{best.num_runs} run{'s' * (best.num_runs > 1)}"
+    remark = f"{mine}: the best mean is of {runs}, {others} has {most.num_runs}"
+    return replace(best, missing=missing, remarks=(*best.remarks, remark))
+
+
+def _group_name(run: Run) -> str:
+    return str(run.identity).rpartition("/")[0]
 
 
 def runs_of(table: PaperTable, row: Row, column: Column, runs: Sequence[Run]) -> dict[str | None, list[Run]]:
