@@ -382,8 +382,11 @@ def test_discovery_is_drawn_of_the_questions_that_all_methods_tried(tmp_path, ca
     picture = "discovery_test_time_x_qwen3-8b"
     assert "x, qwen3-8b: 2 questions" in (tmp_path / f"out/figures/{picture}.svg").read_text()
     rows = [line for line in (tmp_path / "out/index.md").read_text().splitlines() if line.startswith("| test_time |")]
-    # (5 + 10) / 2, and (1 + 2 + 3) / 3.
+    # (5 + 10) / 2, of which one is solved, and (1 + 2 + 3) / 3.
     assert [[text.strip() for text in row.split("|")[4:-1]] for row in rows] == [
-        ["best_of_k", "1", "2", "10", "7.5", "50.0"],
-        ["sdpo", "1", "3", "10", "2.0", "100.0"],
+        ["best_of_k", "1", "2", "1.0", "10", "7.5", "50.0"],
+        ["sdpo", "1", "3", "3.0", "10", "2.0", "100.0"],
     ]
+    text = " ".join((tmp_path / "out/index.md").read_text().split())
+    assert "| questions | solved | budget | first success | discovery@budget |" in text
+    assert "a question that is not solved counts there with the budget" in text

@@ -44,17 +44,22 @@ def groups(runs: Sequence[Run], options: Options) -> list[Group]:
     return [_group(label, tuple(members), options) for label, members in groupby(training, _key)]
 
 
-TEST_TIME_COLUMNS = ("questions", "budget", "first success", "discovery@budget")
+TEST_TIME_COLUMNS = ("questions", "solved", "budget", "first success", "discovery@budget")
 
 
 def test_time_groups(runs: Sequence[Run]) -> list[Group]:
-    """All test-time runs likewise. "first success": the mean generation, the budget where there was none."""
+    """All test-time runs likewise.
+
+    "questions": how many are over; "solved": how many of them; "first success": the mean generation, the budget where
+    there was none.
+    """
     found = []
     for label, members in groupby(sorted((run for run in runs if run.results), key=_key), _key):
         group = tuple(members)
         curves = [discovery_of(run) for run in group if questions_of(run)]
         numbers = {
             "questions": [len(questions_of(run)) for run in group],
+            "solved": [_num_solved(run) for run in group],
             "budget": [run.results["budget"] for run in group],
             "first success": [mean_first_success(curve) for curve in curves],
             "discovery@budget": [100 * float(curve[-1]) for curve in curves],
@@ -62,6 +67,10 @@ def test_time_groups(runs: Sequence[Run]) -> list[Group]:
         made = {name: (*over_seeds(values), len(values)) for name, values in numbers.items() if values}
         found.append(Group(label, group, (), made))
     return found
+
+
+def _num_solved(run: Run) -> int:
+    return sum(result["first_success"] is not None for result in questions_of(run).values())
 
 
 # Benchmarks of `score_of` by column, as the paper's Table 5 has them.

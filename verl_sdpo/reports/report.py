@@ -80,7 +80,11 @@ def _overviews(runs: Sequence[Run], options: Options) -> list[str]:
     if training:
         parts.append(f"## All training runs\n\n{writing.groups_markdown(training, overview.COLUMNS)}")
     if test_time:
-        parts.append(f"## All test-time runs\n\n{writing.groups_markdown(test_time, overview.TEST_TIME_COLUMNS)}")
+        rows = writing.groups_markdown(test_time, overview.TEST_TIME_COLUMNS)
+        parts.append(
+            f"## All test-time runs\n\n{rows}\nQuestions: those that are over. First success: the generation of it; a "
+            "question that is not solved counts there with the budget.\n"
+        )
     if benchmarks := overview.benchmark_groups(runs):
         columns = tuple(overview.BENCHMARK_COLUMNS)
         parts.append(f"## All benchmarks\n\n{writing.groups_markdown(benchmarks, columns)}")
