@@ -52,6 +52,14 @@ def test_a_run_without_run_json_is_who_its_configuration_says(tmp_path):
     assert read_run(tmp_path / "run").identity.label == "best_of_k"
 
 
+def test_verls_default_name_is_no_variant(tmp_path, compose):
+    name = compose("sdpo_trainer").trainer.experiment_name
+    shutil.copytree(RECORDED, tmp_path / "run")
+    config = tmp_path / "run/hydra/.hydra/config.yaml"
+    config.write_text(config.read_text().replace("sdpo_seed0", name))
+    assert read_run(tmp_path / "run").identity.label == "sdpo"
+
+
 def test_a_run_of_which_nobody_says_what_it_is_is_refused_in_one_line(tmp_path):
     good = write_run(tmp_path / "good", steps([0.1, 0.2]))
     nameless = write_run(tmp_path / "nameless", steps([0.1, 0.2]))
