@@ -7,6 +7,7 @@ import math
 import threading
 import time
 
+import numpy
 import pytest
 
 from verl_sdpo.evaluate.fault import EvaluateError
@@ -15,6 +16,11 @@ from verl_sdpo.evaluate.questions import Question
 from verl_sdpo.rewards import compute_score
 
 OURS = "pkg://verl_sdpo.rewards"
+
+
+class Unreadable:
+    def __str__(self):
+        raise RuntimeError("no text")
 
 
 def question(source="multiple_choice/e", truth="B", **about):
@@ -57,6 +63,12 @@ def test_a_function_of_somebody_elses_may_return_a_number_or_a_mapping():
     assert verdicts(mapping, ["x"]) == [Verdict(None, 2.0, 0.0, "7", "")]
 
 
+def test_an_accuracy_may_be_any_kind_of_number():
+    given = [True, 1, numpy.float32(0.5), numpy.array([0.25]), None]
+    made = verdicts(lambda solution_str, **_: {"score": 2.0, "acc": given[int(solution_str)]}, list("01234"))
+    assert [(v.no_verdict, v.acc) for v in made] == [(None, acc) for acc in (1.0, 1.0, 0.5, 0.25, 2.0)]
+
+
 def test_the_reward_sees_what_it_sees_in_training_and_a_copy_of_the_row():
     seen = []
 
@@ -83,6 +95,11 @@ def test_the_reward_sees_what_it_sees_in_training_and_a_copy_of_the_row():
         ({"score": "high"}, "error", "no number"),
         (None, "error", "no score"),
         ({"acc": 1.0}, "error", "no score"),
+        ({"score": 1.0, "acc": "yes"}, "error", "the reward's acc is no finite number: 'yes'"),
+        ({"score": 1.0, "acc": math.nan}, "error", "the reward's acc is no finite number: 'nan'"),
+        ({"score": 1.0, "acc": [1.0, 0.0]}, "error", "no finite number: '[1.0, 0.0]'"),
+        ({"score": 1.0, "feedback": numpy.array(["a", "b"])}, "error", "cannot be read: ValueError"),
+        ({"score": 1.0, "pred": Unreadable()}, "error", "cannot be read: RuntimeError: no text"),
         (KeyError("truth"), "error", "the reward raised KeyError: 'truth'"),
         (StopIteration("none left"), "error", "StopIteration"),
         (SystemExit(3), "error", "SystemExit: 3"),

@@ -3,7 +3,8 @@
 """Verdicts on responses, by the function that a training run scores with, many at a time.
 
 What counts as a verdict is training's own rule (`verl_sdpo.rollout.reward_calls`): a response that the reward does not
-answer, in time and with a finite number, has none, nor has one that the reward itself could not judge.
+answer, in time and with a finite number, has none, nor has one that the reward itself could not judge. Whatever a
+reward returns, it is the affair of that response alone: the others have cost hours.
 """
 
 from __future__ import annotations
@@ -148,8 +149,6 @@ async def _verdict(
     about: dict[str, Any],
     seconds: float,
 ) -> Verdict:
-    from verl_sdpo.rollout.reward_calls import fault_of
-
     arguments = {"data_source": question.data_source, "ground_truth": question.ground_truth, "extra_info": about}
     try:
         returned = await asyncio.wait_for(_call(scorer, text, arguments), seconds)
@@ -159,13 +158,26 @@ async def _verdict(
         # Anybody's code, on text that a model wrote.
         return Verdict("error", feedback=clean_text(f"the reward raised {type(error).__name__}: {one_line(error)}"))
     outcome = returned if isinstance(returned, Mapping) else {"score": returned}
+    try:
+        return _read(outcome, (lambda: read_answer(text, about)) if read_answer else lambda: outcome.get(_VOTE))
+    except Exception as error:
+        # An object of anybody's making, and perhaps a reader of answers.
+        told = f"what the reward returned cannot be read: {type(error).__name__}: {one_line(error)}"
+        return Verdict("error", feedback=clean_text(told))
+
+
+def _read(outcome: Mapping[str, Any], read_answer: Callable[[], Any]) -> Verdict:
+    from verl_sdpo.rollout.reward_calls import fault_of
+
     if fault := fault_of(outcome.get("score")):
-        return Verdict("error", feedback=fault)
+        return Verdict("error", feedback=clean_text(fault))
     feedback = clean_text(str(outcome.get("feedback") or ""))
     if missing := next((name for name in NO_VERDICT_FIELDS if outcome.get(name)), None):
         return Verdict(missing, feedback=feedback)
     score, acc = float(outcome["score"]), outcome.get("acc")
-    answer = read_answer(text, about) if read_answer else outcome.get(_VOTE)
+    if acc is not None and fault_of(acc):
+        return Verdict("error", feedback=clean_text(f"the reward's acc is no finite number: {str(acc)[:40]!r}"))
+    answer = read_answer()
     return Verdict(
         None,
         score,
