@@ -1,6 +1,6 @@
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test-time runs as a user starts them: SDPO on two questions, killed at the second one and started again."""
+"""Test-time runs as a user starts them: on two questions, killed at the second one and started again."""
 
 from __future__ import annotations
 
@@ -79,6 +79,14 @@ def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def budgets(folder: Path, name: str) -> list[tuple[int, float, float]]:
+    """Step, seconds and generations, as verl's logger was told them."""
+    return [
+        (record["step"], record["data"]["budget/seconds"], record["data"]["budget/generations"])
+        for record in lines(folder / f"{name}.jsonl")
+    ]
+
+
 def metrics(folder: Path, name: str) -> list[dict]:
     return [record["data"] for record in lines(folder / f"{name}.jsonl")]
 
@@ -141,3 +149,28 @@ def test_the_model_learns_in_between_and_the_rollout_engine_follows_it(runs):
 def test_every_generation_is_counted(runs):
     steps = [record["test_time/generations"] for record in metrics(runs, "first")][: len(STEP_SIZES)]
     assert steps == [4.0, 8.0, 12.0, 14.0]
+
+
+@pytest.mark.long
+def test_a_baseline_goes_on_with_its_steps_its_time_and_its_generations(tmp_path):
+    # Its steps are short; of so many some are left when the kill comes.
+    budget, method = 120, ("test_time.method=best_of_k", "test_time.budget=120")
+    write_inputs(tmp_path)
+    first = start(tmp_path, "first", *method)
+    first.kill_when(lambda: len(metrics(tmp_path, "first")) > budget // ROLLOUTS, START_SECONDS)
+    logged = budgets(tmp_path, "first")
+    second = start(tmp_path, "second", *method)
+    assert second.wait(START_SECONDS) == 0, second.tail()
+    logged += budgets(tmp_path, "second")
+    made = lines(tmp_path / "run" / "attempts.jsonl")
+    assert sorted((line["question"], line["attempt"]) for line in made) == [
+        (str(question), k) for question in range(2) for k in range(1, budget + 1)
+    ]
+    # No step's number is used twice, and time and generations only grow, over the kill too.
+    steps, seconds, generations = zip(*logged, strict=True)
+    assert list(steps) == sorted(set(steps))
+    assert set(steps) <= {line["step"] for line in made}
+    assert len(metrics(tmp_path, "second")) < budget // ROLLOUTS
+    assert list(seconds) == sorted(set(seconds))
+    assert list(generations) == sorted(set(generations))
+    assert generations[-1] == 2 * budget

@@ -96,6 +96,33 @@ def test_half_a_line_at_the_end_is_no_line_and_spoils_none_that_follows(tmp_path
     assert all(len(lines(tmp_path / each)) == 4 for each in ("attempts.jsonl", "verdicts.jsonl"))
 
 
+def test_what_was_spent_is_of_the_attempts_that_are_kept(tmp_path):
+    files = RunFiles(tmp_path)
+    assert files.read_spent() is None
+    for step in (1, 2, 3):
+        files.write_attempt("1", step, step, "r")
+        files.write_verdict("1", turn(step))
+        files.write_spent(step, {"seconds": 1.5 * step, "generations": step})
+    assert files.read_spent() == {"step": 3, "seconds": 4.5, "generations": 3}
+    # A step that was killed: its attempts were paid for, its time is not known.
+    files.write_attempt("1", 4, 4, "r")
+    assert files.read_spent() == {"step": 4, "seconds": 4.5, "generations": 4}
+    files.keep({"1": 2})
+    assert files.read_spent() == {"step": 2, "seconds": 3.0, "generations": 2}
+    assert [line["step"] for line in lines(tmp_path / "spent.jsonl")] == [1, 2]
+    # Half a line at the end is none, also for what is written after it.
+    os.truncate(tmp_path / "spent.jsonl", (tmp_path / "spent.jsonl").stat().st_size - 3)
+    assert files.read_spent() == {"step": 2, "seconds": 1.5, "generations": 2}
+    files.keep({"1": 2})
+    files.write_spent(2, {"seconds": 3.5, "generations": 2})
+    assert files.read_spent() == {"step": 2, "seconds": 3.5, "generations": 2}
+    # A folder from before there was such a file.
+    (tmp_path / "spent.jsonl").unlink()
+    assert files.read_spent() == {"step": 2, "generations": 2}
+    files.keep({})
+    assert files.read_spent() is None
+
+
 def test_a_kill_while_dropping_leaves_what_can_be_dropped_again(tmp_path, monkeypatch):
     from verl_sdpo.test_time import run_files
 

@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trainer around verl's loop: where a run goes on, what a step asks for, and when the model returns to its base."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 
+from recipe import run_record
 from verl_sdpo.checkpoint.manifest import Manifest
 from verl_sdpo.config.test_time import TestTimeConfig as Options
 from verl_sdpo.test_time import trainer as module
 from verl_sdpo.test_time.recording import FIRST_ATTEMPT, QUESTION
 from verl_sdpo.test_time.run_files import RunFiles
 from verl_sdpo.test_time.turns import Questions, Rules, Turn
+from verl_sdpo.trainer.watching import Watching
+from verl_sdpo.watch.budget import Budget
 
 
 def turn(attempt, success=False):
@@ -25,6 +29,9 @@ def manifest(place):
 
 class FakeTrainer:
     """What stands behind the mixin: verl's step, as far as it is asked."""
+
+    # As they are behind it in a run.
+    _end_if_spent, _plan_end = Watching._end_if_spent, Watching._plan_end
 
     def __init__(self, log):
         self.log = log
@@ -85,7 +92,7 @@ def make(tmp_path, monkeypatch, method="sdpo", names=("0", "1"), budget=6, n=4, 
     made.questions = Questions(names, Rules(budget, made._attempts_per_step()), dict(history), {})
     made.train_dataset = [{"raw_prompt": [{"role": "user", "content": f"Question {row}"}]} for row in range(9)]
     made.actor_rollout_wg, made.base_digests = Workers(log), ["base"]
-    made.total_training_steps = 1000
+    made.total_training_steps, made.budget = 1000, Budget()
     made.self_distillation = SimpleNamespace(reprompt=SimpleNamespace(success_reward_threshold=0.5))
     made.verdicts = {}
 
@@ -243,3 +250,120 @@ def test_the_multi_turn_baselines_first_prompt_is_the_datasets_question(tmp_path
     [row] = trainer._rows(trainer.questions["0"], range(2, 3))
     assert row["raw_prompt"][-1]["content"].startswith("Question 0\nThe following is feedback")
     assert trainer.train_dataset[0]["raw_prompt"] == [{"role": "user", "content": "Question 0"}]
+
+
+class Killed(Exception):
+    pass
+
+
+def start_baseline(folder, monkeypatch, kill_at=None, max_seconds=None):
+    """verl's loop over one start of best-of-k, two of eight attempts a step; returns the trainer at its end.
+
+    Args:
+        kill_at: (step, attempt): all is over before the verdict on this attempt, of the two that this step makes.
+        max_seconds: `trainer.max_time`; a step takes 2.5 of them.
+    """
+    trainer = make(folder, monkeypatch, "best_of_k", budget=8, n=2)
+    trainer.budget.max_seconds = max_seconds
+    trainer.results = trainer.run_files.read_results(trainer.identity)
+    rules = Rules(8, 2)
+    trainer.questions = Questions(("0", "1"), rules, trainer._take_up(rules), trainer.results)
+    trainer.global_steps = 0
+
+    def generate(metrics, timing_raw, num_rows):
+        for name, numbers in trainer._asked.items():
+            for number in numbers:
+                trainer.run_files.write_attempt(name, number, trainer.global_steps, f"r{number}")
+            for number in numbers:
+                if (trainer.global_steps, number) == kill_at:
+                    raise Killed
+                trainer.run_files.write_verdict(name, turn(number))
+        return SimpleNamespace(tags=[{} for numbers in trainer._asked.values() for _ in numbers])
+
+    monkeypatch.setattr(trainer, "_only_generate", generate)
+    trainer._load_checkpoint()
+    # As verl's file logger: every start empties it.
+    with (folder / run_record.METRICS).open("w") as log:
+        trainer.global_steps += 1
+        while trainer.questions.num_waiting and trainer.global_steps <= trainer.total_training_steps:
+            ask(trainer)
+            metrics = {}
+            batch = trainer._step_once(metrics, {})
+            trainer._compute_metrics(batch, metrics, {"step": 2.5})
+            log.write(json.dumps({"step": trainer.global_steps, "data": metrics}) + "\n")
+            trainer.global_steps += 1
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("kill_at", "steps"),
+    [
+        # Nothing of the fifth step is kept: it is made again.
+        ((5, 1), [1, 2, 3, 4, 5, 6, 7, 8]),
+        # Half of it is: what is left is asked from the sixth on, and the fifth has no line.
+        ((5, 2), [1, 2, 3, 4, 6, 7, 8, 9]),
+    ],
+)
+def test_a_baselines_log_steps_and_counts_go_on_where_it_was_killed(tmp_path, monkeypatch, kill_at, steps):
+    with pytest.raises(Killed):
+        start_baseline(tmp_path, monkeypatch, kill_at=kill_at)
+    run_record.put_metrics_aside(tmp_path)
+    start_baseline(tmp_path, monkeypatch)
+    run_record.join_metrics(tmp_path)
+    logged = [json.loads(line) for line in (tmp_path / run_record.METRICS).read_text().splitlines()]
+    assert [record["step"] for record in logged] == steps
+    made = [json.loads(line) for line in (tmp_path / "attempts.jsonl").read_text().splitlines()]
+    assert [(line["question"], line["attempt"]) for line in made] == [(q, k) for q in "01" for k in range(1, 9)]
+    # No step's number is given twice: each is one batch, or what is left of one.
+    assert [line["step"] for line in made] == sorted(line["step"] for line in made)
+    assert {line["step"] for line in made} == set(steps) | {5}
+    assert all([line["step"] for line in made].count(step) <= 2 for step in steps)
+    # Every attempt that is kept was paid for once; of a step that was killed nobody knows the time.
+    assert logged[-1]["data"]["budget/generations"] == 16
+    assert [record["data"]["budget/seconds"] for record in logged] == [2.5 * k for k in range(1, 9)]
+
+
+def test_a_baselines_time_is_bounded_over_all_its_starts(tmp_path, monkeypatch):
+    with pytest.raises(Killed):
+        start_baseline(tmp_path, monkeypatch, kill_at=(3, 6), max_seconds=10.0)
+    # Two steps took 5 s, and half of the killed one is kept: two more fit.
+    assert start_baseline(tmp_path, monkeypatch, max_seconds=10.0).global_steps - 1 == 5
+    # And then none.
+    trainer = start_baseline(tmp_path, monkeypatch, max_seconds=10.0)
+    assert (trainer.global_steps - 1, trainer.budget.seconds) == (5, 10.0)
+
+
+def test_sdpo_goes_on_after_the_steps_of_a_question_that_ended_beyond_its_checkpoint(tmp_path, monkeypatch):
+    files = RunFiles(tmp_path)
+    for step in range(1, 9):
+        question, first = ("0", 2 * step - 1) if step <= 6 else ("1", 2 * step - 13)
+        for number in (first, first + 1):
+            files.write_attempt(question, number, step, "r")
+            files.write_verdict(question, turn(number, (step, number) == (6, 12)))
+        files.write_spent(step, Budget(seconds=10.0 * step, generations=2 * step).state_dict())
+    trainer = make(tmp_path, monkeypatch, budget=20, n=2)
+    # Of the first question's fourth step; it was solved at its sixth, and the second one's two are made again.
+    trainer.resumed_from.manifest = manifest({"question": "0", "attempts": 8})
+    trainer.global_steps, trainer.budget = 4, Budget(seconds=41.0, generations=8)
+    rules = Rules(20, 2)
+    trainer.questions = Questions(("0", "1"), rules, trainer._take_up(rules))
+    trainer._load_checkpoint()
+    assert trainer.log == ["remember 5", "load", "return"]
+    assert (trainer.global_steps, trainer.budget.seconds, trainer.budget.generations) == (6, 60.0, 12)
+    # Killed in its next step: the lines of steps that are made again count no more.
+    again = make(tmp_path, monkeypatch, budget=20, n=2)
+    again.resumed_from.manifest = trainer.resumed_from.manifest
+    again._take_up(rules)
+    assert [json.loads(line)["step"] for line in (tmp_path / "spent.jsonl").read_text().splitlines()] == [*range(1, 7)]
+
+
+def test_a_checkpoint_of_the_question_in_progress_has_its_own_counts(tmp_path, monkeypatch):
+    history(tmp_path, q0=[False] * 4)
+    RunFiles(tmp_path).write_spent(1, Budget(seconds=99.0, generations=99).state_dict())
+    trainer = make(tmp_path, monkeypatch, budget=20)
+    trainer.resumed_from.manifest = manifest({"question": "0", "attempts": 4})
+    trainer.global_steps, trainer.budget = 1, Budget(seconds=7.0, generations=4)
+    rules = Rules(20, 4)
+    trainer.questions = Questions(("0", "1"), rules, trainer._take_up(rules))
+    trainer._load_checkpoint()
+    assert (trainer.global_steps, trainer.budget.seconds, trainer.budget.generations) == (1, 7.0, 4)

@@ -5,6 +5,7 @@
 - `attempts.jsonl`: a line a generation, on the disk before it is scored
 - `verdicts.jsonl`: a line a verdict, on the disk as soon as it is there
 - `results.json`: the questions that are over; replaced as a whole
+- `spent.jsonl`: a line a step, what the run had cost by its end
 - `dropped.jsonl`: lines that a run which goes on took out of the first two, since it makes these attempts again
 """
 
@@ -20,6 +21,7 @@ from verl_sdpo.checkpoint.durable import sync_folder, write_whole
 from verl_sdpo.test_time.turns import Turn
 
 ATTEMPTS, VERDICTS, RESULTS, DROPPED = "attempts.jsonl", "verdicts.jsonl", "results.json", "dropped.jsonl"
+SPENT = "spent.jsonl"
 # What two parts of one run have in common.
 IDENTITY = ("method", "seed", "budget")
 
@@ -39,6 +41,10 @@ class RunFiles:
     def write_verdict(self, question: str, turn: Turn) -> None:
         """What was said about it. On the disk when this returns."""
         self._append(VERDICTS, [verdict_line(question, turn)])
+
+    def write_spent(self, step: int, spent: Mapping[str, Any]) -> None:
+        """What the run has cost up to this step's end, `Budget.state_dict()`. On the disk when this returns."""
+        self._append(SPENT, [{"step": step} | dict(spent)])
 
     def write_results(self, identity: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]) -> None:
         """All questions that are over."""
@@ -94,7 +100,33 @@ class RunFiles:
             self._append(DROPPED, gone)
             write_whole(self._folder / name, "".join(json.dumps(line) + "\n" for line in rest))
             dropped = len(gone)
+        self._keep_spent()
         return dropped
+
+    def read_spent(self) -> dict[str, Any] | None:
+        """The last step of which attempts are kept, and what they have cost; after `keep`.
+
+        Returns:
+            `step`, `generations` and, as far as a step's end was seen, the other values of `Budget.state_dict()`. A
+            step that was killed has its kept attempts among the generations; its time is not known. None: no attempts.
+        """
+        steps = self._steps()
+        if not steps:
+            return None
+        spent = next(reversed(self._lines(SPENT)), {"step": 0, "generations": 0})
+        later = sum(step > spent["step"] for step in steps)
+        return spent | {"step": max(steps), "generations": spent["generations"] + later}
+
+    def _keep_spent(self) -> None:
+        """Steps that are made again count once."""
+        lines, last = self._lines(SPENT), max(self._steps(), default=0)
+        rest = [line for line in lines if line["step"] <= last]
+        if len(rest) < len(lines):
+            write_whole(self._folder / SPENT, "".join(json.dumps(line) + "\n" for line in rest))
+
+    def _steps(self) -> list[int]:
+        """Of each attempt."""
+        return [line["step"] for line in self._lines(ATTEMPTS)]
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         path = self._folder / name
@@ -115,7 +147,7 @@ class RunFiles:
             sync_folder(self._folder)
 
     def _take_half_lines_off(self) -> None:
-        for name in (ATTEMPTS, VERDICTS, DROPPED):
+        for name in (ATTEMPTS, VERDICTS, DROPPED, SPENT):
             path = self._folder / name
             content = path.read_bytes() if path.exists() else b""
             if content and not content.endswith(b"\n"):

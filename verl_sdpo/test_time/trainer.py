@@ -105,6 +105,7 @@ class OneQuestionAtATime:
         # Of the fresh model, before a checkpoint's weights are there.
         if self.test_time.learns:
             self.base_digests = self.actor_rollout_wg.remember_base(self.config.trainer.seed)
+        total_steps = self.total_training_steps
         super()._load_checkpoint()
         self._close_questions()
         if self.test_time.learns and self.global_steps > 0:
@@ -112,8 +113,27 @@ class OneQuestionAtATime:
             is_same = bool(place and current and place["question"] == current[0].name and current[0].turns)
             if not is_same:
                 self._return_to_base()
+        self._count_on(total_steps)
         threshold = self.self_distillation.reprompt.success_reward_threshold
         self.recorder = start_recorder(Path(self.test_time.output_dir), threshold)
+
+    def _count_on(self, total_steps: int) -> None:
+        """Number of the step, time and generations go on after the last step of which attempts are kept.
+
+        A method that does not learn has no checkpoint that would know them. SDPO's knows them up to its own step. A
+        later one is kept only if it ended a question: then the checkpoint's model is not gone on with, nor can a
+        later checkpoint get a number that is there, since numbers only grow.
+
+        Args:
+            total_steps: the bound from before the checkpoint's own counts may have lowered it.
+        """
+        spent = self.run_files.read_spent()
+        if spent is None or spent["step"] <= self.global_steps:
+            return
+        self.global_steps = spent["step"]
+        self.budget.load_state_dict(self.budget.state_dict() | spent)
+        self.total_training_steps = total_steps
+        self._end_if_spent()
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
@@ -251,9 +271,10 @@ class OneQuestionAtATime:
     ) -> None:
         if self.test_time.learns:
             super()._compute_metrics(batch, metrics, timing_raw, *args, **kwargs)
-            return
-        # verl's are about updates.
-        metrics.update({f"timing_s/{name}": seconds for name, seconds in timing_raw.items()})
-        self.budget.spend(timing_raw["step"], num_generated(batch))
-        metrics.update({"budget/seconds": self.budget.seconds, "budget/generations": self.budget.generations})
-        self._plan_end()
+        else:
+            # verl's are about updates.
+            metrics.update({f"timing_s/{name}": seconds for name, seconds in timing_raw.items()})
+            self.budget.spend(timing_raw["step"], num_generated(batch))
+            metrics.update({"budget/seconds": self.budget.seconds, "budget/generations": self.budget.generations})
+            self._plan_end()
+        self.run_files.write_spent(self.global_steps, self.budget.state_dict())

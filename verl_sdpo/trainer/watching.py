@@ -72,6 +72,10 @@ class Watching:
             folder = Path(options.resume_from_path) if is_given else self._checkpoint_folder()
             self._checkpoint = (self.global_steps, folder)
             self._load_state(folder / STATE_FILE)
+        self._end_if_spent()
+
+    def _end_if_spent(self) -> None:
+        """Make no further step where the budget is used up, or one where that will do."""
         if self.budget.is_exhausted():
             logger.warning("the budget is spent (%s): no further step is made", self.budget)
             self.total_training_steps = min(self.total_training_steps, self.global_steps)
