@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command but for its engine: files that agree with each other, and faults that are told before it is loaded."""
 
+import errno
 import json
+import os
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean
 
 import pyarrow.parquet as pq
@@ -14,7 +17,7 @@ from data_preprocess.writer import write_parquet
 from recipe.tiny_model import build_tokenizer
 from tests.evaluate.tiny_world import REWARD, FakeEngine, write_data, write_model, write_run
 from tests.evaluate.tiny_world import rows as rows_of_data
-from verl_sdpo.evaluate import generate
+from verl_sdpo.evaluate import generate, judge, unjudged
 from verl_sdpo.evaluate.__main__ import main
 
 
@@ -167,7 +170,95 @@ def test_responses_of_which_none_has_a_verdict_are_written_and_are_a_fault(tmp_p
     results, rows = written(tmp_path)
     assert results["data_sources"]["all"]["avg@1"]["value"] is None
     assert len(rows) == 4
-    assert "no response has a verdict; the first one: 1 characters" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no response has a verdict; the first one: 1 characters" in told
+    assert "delete results.json and start again: the responses are judged anew" in told
+    # With another reward, and without the engine.
+    (tmp_path / "out" / "results.json").unlink()
+    (tmp_path / "reward.py").write_text(REWARD.replace('count("!") == 1', 'count("?") == 1'))
+    assert run(tmp_path, model, "--greedy", "--reward", str(tmp_path / "reward.py")) == 0
+    assert len(engine.calls) == 1
+    assert [row["acc"] for row in written(tmp_path)[1]] == [1.0] * 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["responses.parquet", "results.json"]
+
+
+@pytest.fixture
+def interrupted(tmp_path, model, engine, monkeypatch, capsys):
+    """An evaluation that was ended while it judged; returns its arguments, without the reward."""
+    engine.answers, engine.cut_off = ANSWERS, {3}
+
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(judge, "judge", ended)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, model, "--n", "4", "--seed", "5")
+    assert len(engine.calls) == 1
+    capsys.readouterr()
+    return ["--n", "4", "--seed", "5"]
+
+
+def test_responses_are_on_the_disk_before_they_are_judged_and_are_not_made_twice(
+    tmp_path, model, engine, interrupted, capsys
+):
+    [left] = (tmp_path / "out").iterdir()
+    assert left.name == "responses_unjudged.parquet"
+    rows = pq.read_table(left).to_pylist()
+    assert [row["response"] for row in rows] == ANSWERS
+    assert set(rows[0]) == {"question", "attempt", "file", "row", "data_source", "response", "num_tokens", "truncated"}
+    # With a reward that is mended now, say.
+    (tmp_path / "reward.py").write_text(REWARD)
+    mended = [*interrupted, "--reward", str(tmp_path / "reward.py")]
+    assert run(tmp_path, model, *mended) == 0
+    assert len(engine.calls) == 1
+    assert f"16 responses of an earlier start are judged: {left}" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["responses.parquet", "results.json"]
+    # As if nothing had happened.
+    data = [str(tmp_path / "data.parquet")]
+    assert run(tmp_path, model, *mended, "--output", str(tmp_path / "at_once"), data=data) == 0
+    assert len(engine.calls) == 2
+    files = [(tmp_path / folder / "results.json").read_text() for folder in ("out", "at_once")]
+    assert files[0] == files[1]
+    tables = [pq.read_table(tmp_path / folder / "responses.parquet") for folder in ("out", "at_once")]
+    assert tables[0].equals(tables[1])
+
+
+def test_responses_to_something_else_are_neither_judged_nor_lost(tmp_path, model, engine, interrupted, capsys):
+    other_data, other_model = write_data(tmp_path / "other.parquet", "AB"), write_model(tmp_path / "other", seed=2)
+    capsys.readouterr()
+    for asked, arguments, data, differs in (
+        (model, ["--n", "4", "--seed", "6"], None, "sampling"),
+        (model, interrupted, [other_data], "prompts"),
+        (other_model, interrupted, None, "model, model_files"),
+    ):
+        assert run(tmp_path, asked, *arguments, data=data) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"evaluate error: --output={tmp_path / 'out'} has responses_unjudged.parquet of another")
+        assert f"({differs}): delete it, or name another folder" in line
+    # The same path, another model.
+    touched = Path(model, "config.json")
+    os.utime(touched, ns=(1, 1))
+    assert run(tmp_path, model, *interrupted) == 2
+    assert "(model_files): delete it" in capsys.readouterr().err
+    [left] = (tmp_path / "out").iterdir()
+    left.write_bytes(b"PAR1")
+    assert run(tmp_path, model, *interrupted) == 2
+    assert "responses_unjudged.parquet cannot be read" in capsys.readouterr().err
+    assert len(engine.calls) == 1
+
+
+def test_where_responses_cannot_be_written_first_they_are_judged_all_the_same(
+    tmp_path, model, engine, monkeypatch, capsys
+):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(unjudged, "write_table", full)
+    engine.answers = ["x"] * 4
+    assert run(tmp_path, model, "--greedy") == 0
+    assert "responses_unjudged.parquet is not written (No space left on device)" in capsys.readouterr().err
+    assert len(written(tmp_path)[1]) == 4
 
 
 @pytest.mark.parametrize(

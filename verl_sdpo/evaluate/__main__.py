@@ -8,21 +8,22 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verl_sdpo.checkpoint.manifest import versions
 from verl_sdpo.evaluate.fault import EvaluateError
 from verl_sdpo.evaluate.options import parse
+from verl_sdpo.evaluate.unjudged import UNJUDGED, asked, read_unjudged, write_unjudged
 from verl_sdpo.evaluate.write import RESULTS, table_text, write_files
 
 if TYPE_CHECKING:
     from verl_sdpo.evaluate.attempt import Attempt
-    from verl_sdpo.evaluate.generate import Response
+    from verl_sdpo.evaluate.generate import Response, Sampling
     from verl_sdpo.evaluate.judge import Scorer
     from verl_sdpo.evaluate.model import Source
-    from verl_sdpo.evaluate.questions import Question
+    from verl_sdpo.evaluate.questions import Prompts, Question
 
 EXIT_NO_VERDICT = 1
 EXIT_FAULT = 2
@@ -39,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     """Whatever can be wrong is looked at before the engine is loaded, what is cheap to look at first."""
-    from verl_sdpo.evaluate.generate import Engine, Sampling, generate, prepare_device
+    from verl_sdpo.evaluate.generate import Sampling, prepare_device
     from verl_sdpo.evaluate.judge import check_rows
-    from verl_sdpo.evaluate.model import find, loadable, tokenizer_path
-    from verl_sdpo.evaluate.questions import Prompts, checked_length, fingerprint, read
+    from verl_sdpo.evaluate.model import find, tokenizer_path
+    from verl_sdpo.evaluate.questions import Prompts, fingerprint, read
 
     prepare_device(options.device, options.tensor_parallel_size)
     questions = read(options.data, options.limit)
@@ -52,22 +53,44 @@ def _evaluate(options: argparse.Namespace) -> int:
     arguments = dict(source.setting("data.apply_chat_template_kwargs") or {}) | dict(options.apply_chat_template_kwargs)
     template = source.setting("actor_rollout_ref.model.custom_chat_template")
     prompts = Prompts(tokenizer_path(source), template, arguments)
-    token_ids = prompts.token_ids(questions)
-    length = checked_length(token_ids, options.max_response_length, prompts.num_positions)
     sampling = Sampling(options.n, options.temperature, options.top_p, options.max_response_length, options.seed)
-    with _folder_beside(options.output) as folder:
-        model = loadable(source, Path(folder))
-        engine = Engine(model, options.device, length, options.tensor_parallel_size, options.gpu_memory_utilization)
-        responses = generate(engine, token_ids, sampling)
-    attempts = attempts_of(questions, responses, prompts.text, scorer, options.reward_timeout)
+    attempts, made_by = _made(options, source, prompts, questions, sampling)
+    attempts = with_verdicts(questions, attempts, scorer, options.reward_timeout)
     about = {
         "model": source.describe(),
         "sampling": asdict(sampling) | {"greedy": options.greedy, "apply_chat_template_kwargs": arguments},
         "reward": {"function": f"{scorer.path}::{scorer.name}", "options": dict(scorer.options)},
         "data": {"files": {file: fingerprint(file) for file in options.data}, "limit": options.limit},
-        "versions": versions(),
+        "versions": made_by,
     }
     return _report(options, about, attempts, scorer)
+
+
+def _made(
+    options: argparse.Namespace, source: Source, prompts: Prompts, questions: Sequence[Question], sampling: Sampling
+) -> tuple[list[Attempt], dict[str, str]]:
+    """Responses without verdicts, of an earlier start or of the engine, and the versions that made them."""
+    from verl_sdpo.evaluate.generate import Engine, generate
+    from verl_sdpo.evaluate.model import loadable
+    from verl_sdpo.evaluate.questions import checked_length
+
+    token_ids, path = prompts.token_ids(questions), options.output / UNJUDGED
+    length = checked_length(token_ids, options.max_response_length, prompts.num_positions)
+    depends_on = asked(source, sampling, token_ids)
+    if earlier := read_unjudged(options.output, depends_on, questions):
+        print(f"{len(earlier[0])} responses of an earlier start are judged: {path}", flush=True)
+        return earlier
+    with _folder_beside(options.output) as folder:
+        model = loadable(source, Path(folder))
+        engine = Engine(model, options.device, length, options.tensor_parallel_size, options.gpu_memory_utilization)
+        responses = generate(engine, token_ids, sampling)
+    attempts, made_by = attempts_of(questions, responses, prompts.text), versions()
+    try:
+        write_unjudged(options.output, depends_on, made_by, attempts)
+    except OSError as error:
+        # They are still in memory, and there may be room by the time they are judged.
+        print(f"evaluate warning: {path} is not written ({error.strerror}): make room", file=sys.stderr)
+    return attempts, made_by
 
 
 def _scorer(options: argparse.Namespace, source: Source) -> Scorer:
@@ -104,25 +127,15 @@ def attempts_of(
     questions: Sequence[Question],
     responses: Sequence[Sequence[Response]],
     text: Callable[[Sequence[int]], str],
-    scorer: Scorer,
-    seconds: float,
 ) -> list[Attempt]:
-    """Responses with their verdicts, a question's after one another.
+    """Responses, a question's after one another, that nobody has judged.
 
     Args:
         responses: for each question its own.
         text: of token ids.
-        seconds: for a verdict.
     """
     from verl_sdpo.evaluate.attempt import Attempt
-    from verl_sdpo.evaluate.judge import judge
 
-    spoken = [
-        (question, number, response, text(response.token_ids))
-        for question, group in zip(questions, responses, strict=True)
-        for number, response in enumerate(group)
-    ]
-    verdicts = judge(scorer, [(question, said, each.is_truncated) for question, _, each, said in spoken], seconds)
     return [
         Attempt(
             question=question.number,
@@ -130,13 +143,24 @@ def attempts_of(
             file=question.file,
             row=question.row,
             data_source=question.data_source,
-            response=said,
+            response=text(response.token_ids),
             num_tokens=len(response.token_ids),
             truncated=response.is_truncated,
-            **asdict(verdict),
         )
-        for (question, number, response, said), verdict in zip(spoken, verdicts, strict=True)
+        for question, group in zip(questions, responses, strict=True)
+        for number, response in enumerate(group)
     ]
+
+
+def with_verdicts(
+    questions: Sequence[Question], attempts: Sequence[Attempt], scorer: Scorer, seconds: float
+) -> list[Attempt]:
+    """The same with what the reward says of each, within as many seconds."""
+    from verl_sdpo.evaluate.judge import judge
+
+    to_judge = [(questions[each.question], each.response, each.truncated) for each in attempts]
+    verdicts = judge(scorer, to_judge, seconds)
+    return [replace(each, **asdict(verdict)) for each, verdict in zip(attempts, verdicts, strict=True)]
 
 
 def _report(options: argparse.Namespace, about: dict[str, Any], attempts: list[Attempt], scorer: Scorer) -> int:
@@ -153,8 +177,10 @@ def _report(options: argparse.Namespace, about: dict[str, Any], attempts: list[A
     print(f"\n{100 * options.level:g}% intervals over questions; written: {options.output / RESULTS}")
     if all(attempt.no_verdict is not None for attempt in attempts):
         told = next(attempt.feedback or attempt.no_verdict for attempt in attempts)
-        print(f"evaluate error: no response has a verdict; the first one: {told}", file=sys.stderr)
+        remedy = f"mend the reward, delete {RESULTS} and start again: the responses are judged anew"
+        print(f"evaluate error: no response has a verdict; the first one: {told}; {remedy}", file=sys.stderr)
         return EXIT_NO_VERDICT
+    (options.output / UNJUDGED).unlink(missing_ok=True)
     return 0
 
 

@@ -19,15 +19,23 @@ RESPONSES = "responses.parquet"
 
 def write_files(folder: Path, results: Mapping[str, Any], attempts: Sequence[Attempt]) -> None:
     """Both files, each whole or not at all; the results last."""
+    write_table(folder / RESPONSES, attempts, [each.name for each in fields(Attempt)])
+    text = json.dumps(results, indent=1, allow_nan=False)
+    _replace(folder / RESULTS, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+
+
+def write_table(
+    path: Path, attempts: Sequence[Attempt], columns: Sequence[str], metadata: Mapping[str, str] | None = None
+) -> None:
+    """A row for each attempt, with some of its fields; the file is there whole, or as it was."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"int": pa.int64(), "str": pa.string(), "bool": pa.bool_(), "float": pa.float64()}
-    schema = pa.schema([(each.name, types[each.type.removesuffix(" | None")]) for each in fields(Attempt)])
+    of_fields = {each.name: types[each.type.removesuffix(" | None")] for each in fields(Attempt)}
+    schema = pa.schema([(name, of_fields[name]) for name in columns], metadata)
     table = pa.Table.from_pylist([asdict(attempt) for attempt in attempts], schema=schema)
-    _replace(folder / RESPONSES, lambda path: pq.write_table(table, path, compression="zstd"))
-    text = json.dumps(results, indent=1, allow_nan=False)
-    _replace(folder / RESULTS, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    _replace(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
 def _replace(path: Path, write: Any) -> None:
