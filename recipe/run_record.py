@@ -6,8 +6,9 @@
 
 writes into DIR `run.json` (what the run is), `status.json` (running, finished or failed), `log.txt` (all that the
 command prints, of every start) and `metrics.jsonl` (verl's file logger, of all starts together). A run that has
-finished is not started again, unless RERUN=1. SIGTERM and SIGINT reach the command once each; what was stopped so has
-the exit status 143 or 130 and counts as failed, since it is to be started again.
+finished is not started again, unless RERUN=1. SIGTERM and SIGINT reach the command once each, SIGHUP (a closed
+terminal) as SIGTERM, unless nohup ignores it; what was stopped so has the exit status 143, 130 or 129 and counts as
+failed, since it is to be started again. When the command has ended, what it left in its process group is ended too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,10 @@ from typing import Any
 RUN, STATUS, LOG, METRICS = "run.json", "status.json", "log.txt", "metrics.jsonl"
 _EARLIER_METRICS = "metrics_of_earlier_starts.jsonl"
 _LOCK = ".lock"
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TAIL_LINES = 20
+# For processes that the command has left, before they are killed.
+_GRACE_SECONDS = 10.0
 
 
 def main() -> None:
@@ -68,7 +73,7 @@ def run(folder: Path, facts: dict[str, Any], command: list[str], *, again: bool 
         Busy: the folder's run is going on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder):
+    with _only_one(folder) as lock:
         if state_of(folder) == "finished" and not again:
             raise Finished(f"already finished: {folder} (RERUN=1 starts it all the same)")
         write_json(folder / RUN, facts)
@@ -76,7 +81,7 @@ def run(folder: Path, facts: dict[str, Any], command: list[str], *, again: bool 
         status = {"state": "running", "exit_status": None, "started": _now(), "ended": None}
         write_json(folder / STATUS, status)
         print(f"{folder}: log in {folder / LOG}", flush=True)
-        exit_status = _run_logged(command, folder)
+        exit_status = _run_logged(command, folder, lock)
         join_metrics(folder)
         state = "finished" if exit_status == 0 else "failed"
         write_json(folder / STATUS, status | {"state": state, "exit_status": exit_status, "ended": _now()})
@@ -88,14 +93,14 @@ def run(folder: Path, facts: dict[str, Any], command: list[str], *, again: bool 
 
 
 def state_of(folder: Path) -> str:
-    """missing, running, interrupted (its process is gone without a word), stopped (by a signal), failed or finished."""
+    """missing, running, interrupted (its processes are gone unseen), stopped (by a signal), failed or finished."""
     try:
         status = json.loads((folder / STATUS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return "missing"
     if status["state"] == "running" and not is_locked(folder):
         return "interrupted"
-    if status["exit_status"] in (128 + signal.SIGTERM, 128 + signal.SIGINT):
+    if status["exit_status"] in {128 + number for number in _STOPPING}:
         return "stopped"
     return status["state"]
 
@@ -156,10 +161,26 @@ def _merged(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"step": step, "data": data} for step, data in sorted(steps.items())]
 
 
-def _run_logged(command: list[str], folder: Path) -> int:
+def _run_logged(command: list[str], folder: Path, lock: int) -> int:
     environment = os.environ | {"VERL_FILE_LOGGER_PATH": str(folder / METRICS)}
-    asked = []
-    with (folder / LOG).open("ab") as log:
+    process: subprocess.Popen | None = None
+    asked: list[int] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _: Any) -> None:
+        if number == signal.SIGHUP and asked:
+            # A closed terminal is told twice, by the shell and by the kernel, and the second SIGTERM that reaches a
+            # training run ends it without a checkpoint.
+            return
+        asked.append(number)
+        # main_sdpo leaves SIGHUP to the system, which ends it in the middle of its step.
+        number = signal.SIGTERM if number == signal.SIGHUP else number
+        if process is None:
+            early.append(number)
+        else:
+            process.send_signal(number)
+
+    with _handled(stopping_signals(), pass_on), (folder / LOG).open("ab") as log:
         # A session of its own: Ctrl-C reaches this process only, and the command hears of it once.
         process = subprocess.Popen(
             command,
@@ -168,21 +189,39 @@ def _run_logged(command: list[str], folder: Path) -> int:
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
+            pass_fds=(lock,),
         )
-
-        def pass_on(number: int, _: Any) -> None:
-            asked.append(number)
+        for number in early:
             process.send_signal(number)
-
-        with _handled((signal.SIGTERM, signal.SIGINT), pass_on):
-            exit_status = process.wait()
+        exit_status = process.wait()
+        _end_group(process.pid)
     if asked:
         return 128 + asked[0]
     return exit_status if exit_status >= 0 else 128 - exit_status
 
 
+def _end_group(group: int) -> None:
+    """What the command has left: one that dies of a signal ends no worker of its own, and those may hold a GPU."""
+    try:
+        os.killpg(group, signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
+    except OSError:
+        # Nothing is left.
+        return
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """Those that ask a run to stop; a SIGHUP that is ignored from the start (nohup) stays so."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [number for number in _STOPPING if number != signal.SIGHUP or not ignored]
+
+
 @contextlib.contextmanager
-def _handled(numbers: tuple[int, ...], handler: Any) -> Iterator[None]:
+def _handled(numbers: Iterable[int], handler: Any) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -192,16 +231,26 @@ def _handled(numbers: tuple[int, ...], handler: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _only_one(folder: Path) -> Iterator[int]:
+    """Holds the folder's lock, and gives its file descriptor.
+
+    The command holds it too: should this process be killed, the folder is locked until the command has ended. A
+    process id in status.json would say so on one machine alone, and of a number that another process may have by now.
+    Unlocking ends it for all who have the descriptor, so that nothing that the command forked can keep it after an
+    end that was seen here.
+    """
     with (folder / _LOCK).open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(f"error: another process is at work in {folder}; wait for it, or end it") from None
+            remedy = f"wait for it, or end it (fuser -v {folder / _LOCK} names it)"
+            raise Busy(f"error: another process is at work in {folder}; {remedy}") from None
         except OSError:
             # No locks on this file system.
             pass
-        yield
+        yield lock.fileno()
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _now() -> str:

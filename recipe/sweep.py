@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recipe.run_record import state_of
+from recipe.run_record import state_of, stopping_signals
 from recipe.sweep_table import status_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,7 +124,7 @@ def run_here(runs: Sequence[Run]) -> int:
         if process is not None and process.poll() is None:
             process.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stopping_signals():
         signal.signal(number, pass_on)
     for run in _to_start(runs):
         # A session of its own: Ctrl-C reaches the run once, from here.

@@ -19,10 +19,20 @@ ROOT = Path(__file__).parents[2]
 FACTS = ["--experiment", "science_qa", "--task", "chemistry", "--model", "Qwen/Qwen3-8B", "--method", "sdpo"]
 
 
-def start(folder, program, **variables):
+# As a training run: it makes its step to the end, and has the exit status 0.
+UNTIL_ASKED = (
+    "import signal, sys, time; got = []\n"
+    "for s in (2, 15): signal.signal(s, lambda n, _: got.append(n))\n"
+    "print('ready', flush=True)\n"
+    "while not got: time.sleep(0.02)\n"
+    "time.sleep(0.3); print('got', len(got))\n"
+)
+
+
+def start(folder, program, *before, **variables):
     command = [sys.executable, "-m", "recipe.run_record", "--run", str(folder), *FACTS, "--seed", "3", "--"]
     return subprocess.Popen(
-        [*command, sys.executable, "-c", program],
+        [*before, *command, sys.executable, "-c", program],
         cwd=ROOT,
         env=os.environ | variables,
         stdout=subprocess.PIPE,
@@ -79,18 +89,14 @@ def test_a_failure_keeps_its_exit_status_and_shows_the_end_of_the_log(tmp_path):
     assert state_of(tmp_path) == "finished"
 
 
+def ready(folder):
+    return (folder / "log.txt").exists() and "ready" in (folder / "log.txt").read_text()
+
+
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_reaches_the_command_once_and_what_was_stopped_has_not_finished(tmp_path, number, expected):
-    # As a training run: it makes its step to the end, and has the exit status 0.
-    program = (
-        "import signal, sys, time; got = []\n"
-        "for s in (2, 15): signal.signal(s, lambda n, _: got.append(n))\n"
-        "print('ready', flush=True)\n"
-        "while not got: time.sleep(0.02)\n"
-        "time.sleep(0.3); print('got', len(got))\n"
-    )
-    process = start(tmp_path, program)
-    until(lambda: (tmp_path / "log.txt").exists() and "ready" in (tmp_path / "log.txt").read_text())
+    process = start(tmp_path, UNTIL_ASKED)
+    until(lambda: ready(tmp_path))
     assert state_of(tmp_path) == "running"
     process.send_signal(number)
     process.communicate(timeout=60)
@@ -99,18 +105,72 @@ def test_a_signal_reaches_the_command_once_and_what_was_stopped_has_not_finished
     assert (status(tmp_path)["state"], state_of(tmp_path)) == ("failed", "stopped")
 
 
-def test_a_killed_run_is_known_to_be_dead_and_a_second_start_meanwhile_is_refused(tmp_path):
-    process = start(tmp_path, "import time; print('ready', flush=True); time.sleep(60)")
-    until(lambda: (tmp_path / "log.txt").exists() and "ready" in (tmp_path / "log.txt").read_text())
-    exit_status, output = run(tmp_path, "print('second')")
-    assert exit_status == 1
-    assert "another process is at work" in output
-    child = int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
-    process.kill()
+def test_a_closed_terminal_stops_the_run_as_sigterm_does(tmp_path):
+    """The shell says so, and then the kernel once more: a second SIGTERM would end a training run without saving."""
+    process = start(tmp_path, UNTIL_ASKED)
+    until(lambda: ready(tmp_path))
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.1)
     process.communicate(timeout=60)
-    assert status(tmp_path)["state"] == "running"
-    assert state_of(tmp_path) == "interrupted"
+    assert process.returncode == 129
+    assert (tmp_path / "log.txt").read_text().endswith("got 1\n")
+    assert (status(tmp_path)["state"], state_of(tmp_path)) == ("failed", "stopped")
+
+
+def test_nohup_keeps_a_run_going(tmp_path):
+    process = start(tmp_path, "import time; print('ready', flush=True); time.sleep(1)", "nohup")
+    until(lambda: ready(tmp_path))
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert state_of(tmp_path) == "finished"
+
+
+def test_a_second_start_is_refused_as_long_as_the_command_lives_even_if_its_recorder_was_killed(tmp_path):
+    process = start(tmp_path, "import time; print('ready', flush=True); time.sleep(60)")
+    until(lambda: ready(tmp_path))
+    child = int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
+    for _ in range(2):
+        assert state_of(tmp_path) == "running"
+        exit_status, output = run(tmp_path, "print('second')")
+        assert exit_status == 1
+        assert "another process is at work" in output
+        process.kill()
+        process.communicate(timeout=60)
     os.kill(child, signal.SIGKILL)
+    until(lambda: state_of(tmp_path) == "interrupted")
+    assert status(tmp_path)["state"] == "running"
+    assert run(tmp_path, "print('second')")[0] == 0
+    assert (tmp_path / "log.txt").read_text() == "ready\nsecond\n"
+
+
+def test_what_outlives_the_command_on_its_own_does_not_hold_the_folder(tmp_path):
+    program = (
+        "import subprocess, sys\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "print(subprocess.Popen(sleep, close_fds=False, start_new_session=True).pid)\n"
+    )
+    assert run(tmp_path, program)[0] == 0
+    daemon = int((tmp_path / "log.txt").read_text())
+    try:
+        assert run(tmp_path, "", RERUN="1")[0] == 0
+    finally:
+        os.kill(daemon, signal.SIGKILL)
+
+
+def test_workers_that_a_command_leaves_are_ended_with_it(tmp_path):
+    """One that dies of a signal ends none of its own, and they may hold a GPU."""
+    program = (
+        "import os, signal, subprocess, sys\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "print(subprocess.Popen(sleep).pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run(tmp_path, program)[0] == 137
+    worker = int((tmp_path / "log.txt").read_text())
+    state = Path(f"/proc/{worker}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
 def write_metrics(folder, name, *steps):

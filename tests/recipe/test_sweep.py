@@ -115,16 +115,17 @@ def test_an_unknown_variant_ends_the_sweep_before_anything_starts(tmp_path, swee
     assert trained(tmp_path) == 0
 
 
-def test_a_sweep_that_is_told_to_stop_stops_its_run_and_starts_no_other(tmp_path, sweep):
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_sweep_that_is_told_to_stop_stops_its_run_and_starts_no_other(tmp_path, sweep, number, expected):
     (tmp_path / "hold").touch()
     process = sweep("--methods", "sdpo", "grpo")
     deadline = time.monotonic() + 60
     while trained(tmp_path) == 0:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     exit_status, output = ended(process)
-    assert exit_status == 143, output
+    assert exit_status == expected, output
     assert output.splitlines()[-1] == "1 missing, 1 stopped"
     assert trained(tmp_path) == 1
 
