@@ -30,6 +30,7 @@ from typing import Any
 RUN, STATUS, LOG, METRICS = "run.json", "status.json", "log.txt", "metrics.jsonl"
 _EARLIER_METRICS = "metrics_of_earlier_starts.jsonl"
 _LOCK = ".lock"
+_LOCK_SECONDS = 1.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TAIL_LINES = 20
 # For processes that the command has left, before they are killed.
@@ -96,10 +97,13 @@ def state_of(folder: Path) -> str:
     """missing, running, interrupted (its processes are gone unseen), stopped (by a signal), failed or finished."""
     try:
         status = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+        if status["state"] == "running" and not is_locked(folder):
+            # It may have ended, or begun again, since it was read: the lock is held until the end is written.
+            was, status = status, json.loads((folder / STATUS).read_text(encoding="utf-8"))
+            if status == was:
+                return "interrupted"
     except FileNotFoundError:
         return "missing"
-    if status["state"] == "running" and not is_locked(folder):
-        return "interrupted"
     if status["exit_status"] in {128 + number for number in _STOPPING}:
         return "stopped"
     return status["state"]
@@ -241,7 +245,7 @@ def _only_one(folder: Path) -> Iterator[int]:
     """
     with (folder / _LOCK).open("wb") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock.fileno())
         except BlockingIOError:
             remedy = f"wait for it, or end it (fuser -v {folder / _LOCK} names it)"
             raise Busy(f"error: another process is at work in {folder}; {remedy}") from None
@@ -251,6 +255,18 @@ def _only_one(folder: Path) -> Iterator[int]:
         yield lock.fileno()
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _lock(descriptor: int) -> None:
+    """Tries for a while: `is_locked` has the lock for the moment of its question."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _now() -> str:

@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run's folder says about the run: at its end, after a failure, a signal, a kill."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from recipe import run_record
 from recipe.run_record import join_metrics, put_metrics_aside, state_of
 from recipe.sweep_table import status_table
 
@@ -143,6 +146,26 @@ def test_a_second_start_is_refused_as_long_as_the_command_lives_even_if_its_reco
     assert status(tmp_path)["state"] == "running"
     assert run(tmp_path, "print('second')")[0] == 0
     assert (tmp_path / "log.txt").read_text() == "ready\nsecond\n"
+
+
+def test_who_looks_at_the_folder_for_a_moment_refuses_no_start(tmp_path):
+    """state_of has the lock, shared, for the moment of its question."""
+    with (tmp_path / ".lock").open("w+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        threading.Timer(0.3, fcntl.flock, (lock, fcntl.LOCK_UN)).start()
+        assert run_record.run(tmp_path, {}, ["true"]) == 0
+    assert state_of(tmp_path) == "finished"
+
+
+def test_a_run_that_ends_while_it_is_looked_at_was_not_interrupted(tmp_path, monkeypatch):
+    (tmp_path / "status.json").write_text('{"state": "running", "exit_status": null}')
+
+    def ended_meanwhile(folder):
+        (folder / "status.json").write_text('{"state": "finished", "exit_status": 0}')
+        return False
+
+    monkeypatch.setattr(run_record, "is_locked", ended_meanwhile)
+    assert state_of(tmp_path) == "finished"
 
 
 def test_what_outlives_the_command_on_its_own_does_not_hold_the_folder(tmp_path):
