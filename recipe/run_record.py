@@ -27,8 +27,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-RUN, STATUS, LOG, METRICS = "run.json", "status.json", "log.txt", "metrics.jsonl"
-_EARLIER_METRICS = "metrics_of_earlier_starts.jsonl"
+from recipe.run_metrics import METRICS, join_metrics, put_metrics_aside
+
+RUN, STATUS, LOG = "run.json", "status.json", "log.txt"
 _LOCK = ".lock"
 _LOCK_SECONDS = 1.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -124,45 +125,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)
-
-
-def put_metrics_aside(folder: Path) -> None:
-    """Before a start: verl's file logger empties the file that it is given (`verl.utils.tracking`, verl 0.9.1)."""
-    join_metrics(folder)
-    if (folder / METRICS).exists():
-        (folder / METRICS).replace(folder / _EARLIER_METRICS)
-
-
-def join_metrics(folder: Path) -> None:
-    """After a start, or before the next one: what was logged earlier and now, each step once, as it was made last."""
-    earlier, current = folder / _EARLIER_METRICS, folder / METRICS
-    if not earlier.exists():
-        return
-    new = _records(current)
-    first = min((record["step"] for record in new), default=None)
-    # A resumed run logs its validation before the first step under the step that it goes on from.
-    kept = [record for record in _records(earlier) if first is None or record["step"] <= first]
-    joined = current.with_name(f".{METRICS}.new")
-    joined.write_text("".join(json.dumps(record) + "\n" for record in _merged(kept + new)), encoding="utf-8")
-    joined.replace(current)
-    earlier.unlink()
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    """Those of whole lines; the last one of a run that was killed may be cut off."""
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        with contextlib.suppress(json.JSONDecodeError):
-            records.append(json.loads(line))
-    return records
-
-
-def _merged(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One record a step: verl logs each once, a resumed run one more time what it validates before it goes on."""
-    steps: dict[int, dict[str, Any]] = {}
-    for record in records:
-        steps[record["step"]] = steps.get(record["step"], {}) | record["data"]
-    return [{"step": step, "data": data} for step, data in sorted(steps.items())]
 
 
 def _run_logged(command: list[str], folder: Path, lock: int) -> int:

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipe.run_record import METRICS, STATUS, state_of
+from recipe.run_metrics import metrics_of
+from recipe.run_record import STATUS, state_of
 
 _HEAD = ("run", "state", "steps", "hours of steps", "exit status")
 
@@ -24,7 +25,7 @@ def status_table(base: Path, folders: Sequence[Path]) -> str:
 
 
 def _row(base: Path, folder: Path) -> tuple[str, ...]:
-    steps, seconds = _progress(folder / METRICS)
+    steps, seconds = _progress(folder)
     status = json.loads((folder / STATUS).read_text(encoding="utf-8")) if (folder / STATUS).exists() else {}
     exit_status = status.get("exit_status")
     return (
@@ -36,16 +37,8 @@ def _row(base: Path, folder: Path) -> tuple[str, ...]:
     )
 
 
-def _progress(metrics: Path) -> tuple[int | None, float | None]:
-    """The last step that was made, and the sum of `timing_s/step`."""
-    steps, seconds = None, None
-    for line in metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            # The last line of a run that is writing.
-            continue
-        time = record["data"].get("timing_s/step")
-        if time is not None:
-            steps, seconds = record["step"], (seconds or 0.0) + time
-    return steps, seconds
+def _progress(folder: Path) -> tuple[int | None, float | None]:
+    """The last step that was made, and the sum of `timing_s/step`, of all starts."""
+    times = {record["step"]: record["data"].get("timing_s/step") for record in metrics_of(folder)}
+    made = {step: seconds for step, seconds in times.items() if seconds is not None}
+    return (max(made), sum(made.values())) if made else (None, None)

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from recipe import run_record
-from recipe.run_record import join_metrics, put_metrics_aside, state_of
+from recipe.run_metrics import join_metrics, put_metrics_aside
+from recipe.run_record import state_of
 from recipe.sweep_table import status_table
 
 ROOT = Path(__file__).parents[2]
@@ -244,3 +245,17 @@ def test_the_table_says_how_far_runs_are_and_leaves_blank_what_is_not_known(tmp_
     assert first.split() == ["sdpo/seed0", "finished", "2", "0.75", "0"]
     assert second.split() == ["grpo/seed0", "missing"]
     assert counts == "1 finished, 1 missing"
+
+
+def test_the_table_counts_the_steps_of_earlier_starts_while_a_resumed_run_goes_on(tmp_path):
+    def told():
+        return status_table(tmp_path.parent, [tmp_path]).splitlines()[1].split()[-2:]
+
+    write_metrics(tmp_path, "metrics.jsonl", *((step, {"timing_s/step": 3600.0}) for step in range(1, 12)))
+    put_metrics_aside(tmp_path)
+    assert told() == ["11", "11.00"]
+    # It was saved after step 10: the eleventh was made again.
+    write_metrics(tmp_path, "metrics.jsonl", (10, {"v": 1}), (11, {"timing_s/step": 1800.0}))
+    assert told() == ["11", "10.50"]
+    join_metrics(tmp_path)
+    assert told() == ["11", "10.50"]
