@@ -32,13 +32,35 @@ fail() {
     exit 1
 }
 
+# run HOW COMMAND, with HOW command, exec or stoppably: in a dry run prints it.
 run() {
     if [[ "${DRY_RUN:-0}" == 1 ]]; then
-        printf '%q ' "$@"
+        printf '%q ' "${@:2}"
         echo
     else
         "$@"
     fi
+}
+
+# stoppably COMMAND: a signal to a shell alone does not reach what it waits for, which would stay with its files. SIGINT
+# is ignored by what a script has in the background.
+stoppably() {
+    local child=
+    trap 'stop "$child" 129' HUP
+    trap 'stop "$child" 130' INT
+    trap 'stop "$child" 143' TERM
+    "$@" &
+    child=$!
+    wait "$child"
+    trap - HUP INT TERM
+}
+
+stop() {
+    if [[ -n "$1" ]]; then
+        kill -TERM "$1" 2>/dev/null || true
+        wait "$1" || true
+    fi
+    exit "$2"
 }
 
 is_checkpoint() {
@@ -79,8 +101,8 @@ if [[ "${DRY_RUN:-0}" != 1 ]] && ! command -v "$LM_EVAL" >/dev/null 2>&1; then
 fi
 if ((${#EXPORT[@]} > 0)); then
     if [[ "$REPLACE" == 1 ]]; then
-        run rm -rf "$OUT/model"
+        run command rm -rf "$OUT/model"
     fi
-    run "${EXPORT[@]}"
+    run stoppably "${EXPORT[@]}"
 fi
-run "${COMMAND[@]}"
+run exec "${COMMAND[@]}"

@@ -4,8 +4,10 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,16 +30,19 @@ OPTIONS = {
 MODEL_ARGUMENTS = {"pretrained", "dtype", "tensor_parallel_size", "gpu_memory_utilization", "enable_thinking"}
 
 
-def called(*arguments, **environment):
+def call(*arguments, **environment):
     variables = {
         name: value for name, value in os.environ.items() if name not in {"TEACHER", "OUT", "TASKS", "BACKEND"}
     }
-    return subprocess.run(
-        ["bash", str(SCRIPT), *map(str, arguments)],
-        env=variables | {"PYTHON": sys.executable} | environment,
-        capture_output=True,
-        text=True,
-    )
+    return {
+        "args": ["bash", str(SCRIPT), *map(str, arguments)],
+        "env": variables | {"PYTHON": sys.executable} | environment,
+        "text": True,
+    }
+
+
+def called(*arguments, **environment):
+    return subprocess.run(**call(*arguments, **environment), capture_output=True)
 
 
 def dry(*arguments, **environment):
@@ -94,6 +99,32 @@ def test_the_export_is_what_the_harness_gets(tmp_path):
     again = called(run, OUT=str(tmp_path / "out"), LM_EVAL=str(harness))
     assert again.returncode == 1
     assert "is not empty: choose another folder" in again.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("held", ["PYTHON", "LM_EVAL"])
+def test_a_signal_to_the_script_ends_the_export_and_the_harness(tmp_path, number, held):
+    """run_record signals the process that it has started alone: none may stay with the GPUs, or in OUT/model."""
+    (tmp_path / "global_step_4").mkdir()
+    programs = {}
+    for name in ("PYTHON", "LM_EVAL"):
+        programs[name] = str(tmp_path / name)
+        wait = f'echo $$ >"{tmp_path}/pid.new"; mv "{tmp_path}/pid.new" "{tmp_path}/pid"; exec sleep 60'
+        Path(programs[name]).write_text("#!/usr/bin/env bash\n" + (wait if name == held else "exit 0") + "\n")
+        Path(programs[name]).chmod(0o755)
+    script = subprocess.Popen(**call(tmp_path / "global_step_4", OUT=str(tmp_path / "out"), **programs))
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    script.send_signal(number)
+    try:
+        # By the shell's own account, or of the signal, where the harness has taken the shell's place.
+        assert script.wait(timeout=10) in (128 + number, -number)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+    finally:
+        subprocess.run(["kill", "-9", (tmp_path / "pid").read_text().strip()], capture_output=True)
 
 
 def test_a_missing_harness_is_one_line_with_the_way_to_get_it(tmp_path):
