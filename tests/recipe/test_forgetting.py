@@ -30,9 +30,30 @@ def test_the_checkpoint_is_that_of_section_4s_run(tmp_path, method):
     assert f"pretrained={exported}," in model_of(harness)
     trained = script(("recipe/livecodebench/run.sh", method), tmp_path, DRY_RUN="1", SEED="2").stdout
     place = value_of(shlex.split(trained), "trainer.default_local_dir")
+    # What would run, whether it is there yet or not.
     found = script((RUN, method), tmp_path, DRY_RUN="1", SEED="2").stdout
-    # Not there yet, so that nothing is exported.
-    assert f"pretrained={place}," in model_of(shlex.split(found))
+    _, export, harness = (shlex.split(line) for line in found.splitlines())
+    assert export[4] == place
+    assert f"pretrained={exported}," in model_of(harness)
+
+
+def test_a_model_that_was_exported_before_is_taken_as_it_is(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").touch()
+    run = script((RUN, "sdpo"), tmp_path, DRY_RUN="1", CHECKPOINT="mine")
+    [line] = run.stdout.splitlines()
+    assert "pretrained=mine," in model_of(shlex.split(line))
+
+
+def test_a_checkpoint_under_another_name_is_refused_before_the_run_begins(tmp_path):
+    """Ours have a config.json of their own, and would pass for a model; the export knows the step by the name."""
+    write_run(tmp_path / "run", settings={})
+    (tmp_path / "run" / "global_step_4").rename(tmp_path / "best")
+    run = script((RUN, "sdpo"), tmp_path, CHECKPOINT="best", LM_EVAL="true", PYTHON=sys.executable)
+    assert run.returncode == 1
+    [line] = run.stderr.splitlines()
+    assert "best is a checkpoint under another name: call it global_step_<N> again" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_model_before_training_is_not_exported(tmp_path):
