@@ -36,6 +36,8 @@ class Experiment:
     tasks: tuple[str, ...] = ()
     # By method: what `--all-variants` stands for.
     variants: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    # Methods in which nothing is drawn: made once, as seed 0.
+    without_seed: tuple[str, ...] = ()
 
 
 def _joined(*choices: Sequence[str]) -> tuple[str, ...]:
@@ -76,7 +78,9 @@ EXPERIMENTS = {
         # D.3, Figure 19.
         variants={"sdpo": ("rollouts8", "rollouts32"), "multi_turn": ("attempts_and_feedback",)},
     ),
-    "forgetting": Experiment("recipe/forgetting/run.sh", ("base", "sdpo", "grpo", "sft_on_teacher")),
+    "forgetting": Experiment(
+        "recipe/forgetting/run.sh", ("base", "sdpo", "grpo", "sft_on_teacher"), without_seed=("base",)
+    ),
 }
 
 
@@ -182,7 +186,8 @@ def _runs(arguments: argparse.Namespace) -> Iterator[Run]:
         for variant in variants:
             words = [word for word in (task, method, variant) if word]
             command = ("bash", experiment.script, *words, *arguments.overrides)
-            environment = {"SEED": str(seed), "MODEL": model, "PYTHON": os.environ.get("PYTHON", sys.executable)}
+            drawn = 0 if method in experiment.without_seed else seed
+            environment = {"SEED": str(drawn), "MODEL": model, "PYTHON": os.environ.get("PYTHON", sys.executable)}
             folder = _folder(command, environment)
             if folder not in seen:
                 seen.add(folder)

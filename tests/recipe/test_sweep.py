@@ -48,7 +48,7 @@ def sweep(tmp_path):
         data.parent.mkdir(parents=True, exist_ok=True)
         data.touch()
 
-    def start(*arguments, **variables):
+    def start(*arguments, experiment="livecodebench", **variables):
         environment = os.environ | {
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "PYTHON": str(tmp_path / "python"),
@@ -56,7 +56,7 @@ def sweep(tmp_path):
             "DATA": str(tmp_path / "data"),
         }
         return subprocess.Popen(
-            ["bash", str(ROOT / "scripts" / "sweep.sh"), "livecodebench", *arguments],
+            ["bash", str(ROOT / "scripts" / "sweep.sh"), experiment, *arguments],
             env=environment | variables,
             cwd=tmp_path,
             stdout=subprocess.PIPE,
@@ -106,6 +106,13 @@ def test_neither_the_status_nor_a_dry_run_starts_or_writes_anything(tmp_path, sw
     assert exit_status == 0
     assert trained(tmp_path) == 0
     assert not (tmp_path / "out").exists()
+
+
+def test_the_model_before_training_is_evaluated_once_whatever_the_seeds(tmp_path, sweep):
+    seeds = ("--seeds", "1", "2")
+    exit_status, output = ended(sweep("--methods", "base", "sdpo", *seeds, "--status", experiment="forgetting"))
+    assert exit_status == 0, output
+    assert [line.split()[0] for line in output.splitlines()[1:-1]] == ["base/seed0", "sdpo/seed1", "sdpo/seed2"]
 
 
 def test_an_unknown_variant_ends_the_sweep_before_anything_starts(tmp_path, sweep):
