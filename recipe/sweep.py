@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many runs of one recipe: tasks x models x methods x variants x seeds, here one after the other or as Slurm jobs.
 
-`bash scripts/sweep.sh` is the command. What has finished, or is running, is skipped; what failed or was cut off starts
-again, and goes on from its last checkpoint.
+`bash scripts/sweep.sh` is the command. What has finished, is running or waits in Slurm's queue is skipped; what failed
+or was cut off starts again, and goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from recipe import slurm_jobs
 from recipe.run_record import state_of, stopping_signals
 from recipe.sweep_table import status_table
 
 ROOT = Path(__file__).resolve().parents[1]
-JOB = "scripts/slurm_job.sh"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,24 +102,20 @@ def main() -> None:
         return
     if arguments.dry_run:
         for run in runs:
-            print(f"# {state_of(run.folder)}: {run.folder}", flush=True)
-            command = _sbatch(run) if arguments.launcher == "slurm" else run.command
-            variables = {"DRY_RUN": "1"} if arguments.launcher == "local" else {}
+            print(f"# {slurm_jobs.state_with_job(run.folder)}: {run.folder}", flush=True)
             if arguments.launcher == "slurm":
-                print(" ".join(command))
+                print(" ".join(slurm_jobs.command_of(run.folder, run.command[1:])))
             else:
-                subprocess.run(command, env=os.environ | run.environment | variables, cwd=ROOT, check=True)
+                variables = os.environ | run.environment | {"DRY_RUN": "1"}
+                subprocess.run(run.command, env=variables, cwd=ROOT, check=True)
         return
-    stopped_by = submit(runs) if arguments.launcher == "slurm" else run_here(runs)
+    exit_status = submit(runs) if arguments.launcher == "slurm" else run_here(runs)
     print(status_table(base, [run.folder for run in runs]))
-    if stopped_by:
-        sys.exit(128 + stopped_by)
-    if arguments.launcher == "local" and any(state_of(run.folder) != "finished" for run in runs):
-        sys.exit(1)
+    sys.exit(exit_status)
 
 
 def run_here(runs: Sequence[Run]) -> int:
-    """One after the other; a failure does not end the sweep. Returns the signal that did, or 0."""
+    """One after the other; a failure does not end the sweep. Returns its exit status, 128 + n if signal n ended it."""
     asked: list[int] = []
     process: subprocess.Popen | None = None
 
@@ -135,41 +131,30 @@ def run_here(runs: Sequence[Run]) -> int:
         process = subprocess.Popen(run.command, env=os.environ | run.environment, cwd=ROOT, start_new_session=True)
         process.wait()
         if asked:
-            return asked[0]
-    return 0
+            return 128 + asked[0]
+    return int(any(state_of(run.folder) != "finished" for run in runs))
 
 
 def submit(runs: Sequence[Run]) -> int:
-    for run in _to_start(runs):
-        run.folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(_sbatch(run), env=os.environ | run.environment, cwd=ROOT, check=True)
+    """Each as a job, up to the first that is refused: what refuses one, such as a limit, refuses those behind it."""
+    waiting = list(_to_start(runs))
+    for index, run in enumerate(waiting):
+        try:
+            job = slurm_jobs.submit(run.folder, run.command[1:], os.environ | run.environment, ROOT)
+        except slurm_jobs.Refused as reason:
+            print(f"error: {len(waiting) - index} not submitted, from {run.folder} on: {reason}", flush=True)
+            return 1
+        print(f"{run.folder}: job {job}", flush=True)
     return 0
 
 
 def _to_start(runs: Sequence[Run]) -> Iterator[Run]:
     for run in runs:
-        state = state_of(run.folder)
-        if state in ("finished", "running"):
+        state = slurm_jobs.state_with_job(run.folder)
+        if state in ("finished", "running", "submitted"):
             print(f"{run.folder}: {state}, skipped", flush=True)
         else:
             yield run
-
-
-def _sbatch(run: Run) -> list[str]:
-    """Account, partition, time limit and the like are sbatch's own variables: SBATCH_ACCOUNT, SBATCH_PARTITION, ..."""
-    nodes, gpus = os.environ.get("N_NODES", "1"), os.environ.get("N_GPUS", "4")
-    return [
-        "sbatch",
-        # Two jobs of one run: the second waits, and then finds it finished.
-        f"--job-name={'-'.join(run.folder.parts[-5:])}",
-        "--dependency=singleton",
-        f"--nodes={nodes}",
-        "--ntasks-per-node=1",
-        f"--gpus-per-node={gpus}",
-        f"--output={run.folder}/slurm-%j.txt",
-        JOB,
-        *run.command[1:],
-    ]
 
 
 def _runs(arguments: argparse.Namespace) -> Iterator[Run]:

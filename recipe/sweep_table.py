@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipe.run_metrics import metrics_of
-from recipe.run_record import STATUS, state_of
+from recipe.run_record import STATUS
+from recipe.slurm_jobs import state_with_job
 
 _HEAD = ("run", "state", "steps", "hours of steps", "exit status")
 
@@ -30,7 +31,7 @@ def _row(base: Path, folder: Path) -> tuple[str, ...]:
     exit_status = status.get("exit_status")
     return (
         str(folder.relative_to(base)),
-        state_of(folder),
+        state_with_job(folder),
         "" if steps is None else str(steps),
         "" if seconds is None else f"{seconds / 3600:.2f}",
         "" if exit_status is None else str(exit_status),

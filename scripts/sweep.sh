@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Copyright 2026 The verl_sdpo authors
 # SPDX-License-Identifier: Apache-2.0
-# Many runs of one recipe: here, one after the other, or as Slurm jobs. Run it again after failures: what has finished is
-# skipped, what failed or was killed starts again and resumes.
+# Many runs of one recipe: here, one after the other, or as Slurm jobs. Run it again after failures: what has finished,
+# or is under way, is skipped, what failed or was killed starts again and resumes.
 #
 #   bash scripts/sweep.sh science_qa --seeds 0 1 2                       section 3: tasks x models x methods x seeds
 #   bash scripts/sweep.sh science_qa --methods grpo --all-variants       the grid of E.2.1

@@ -27,19 +27,34 @@ fi
 exit 99
 """
 SBATCH = """#!/bin/bash
+if [[ -f "{folder}/limit" && "$(wc -l <"{folder}/jobs")" -ge "$(cat "{folder}/limit")" ]]; then
+    echo "sbatch: error: QOSMaxSubmitJobPerUserLimit" >&2
+    echo "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy" >&2
+    exit 1
+fi
 printf '%s\\n' "$*" >>"{folder}/jobs"
+# With --parsable the number alone, and the cluster where there are several.
+echo "$(wc -l <"{folder}/jobs");cluster"
+[[ -f "{folder}/all_wait" ]] && exit
 while [[ "$1" == --* ]]; do shift; done
 # As Slurm does: a copy of the script, in another folder, in the folder of the submission.
 cp "$1" "{folder}/slurm_script"
 shift
-SLURM_SUBMIT_DIR="$PWD" exec bash "{folder}/slurm_script" "$@"
+SLURM_SUBMIT_DIR="$PWD" bash "{folder}/slurm_script" "$@" >"{folder}/slurm_output" 2>&1
+exit 0
+"""
+# Of a job that has ended it prints nothing; one that it has forgotten is an error.
+SQUEUE = """#!/bin/bash
+if grep -qx -- "$3" "{folder}/waiting"; then echo "$3 gpu name user PD 0:00 1 (Priority)"; exit; fi
+echo "slurm_load_jobs error: Invalid job id specified" >&2
+exit 1
 """
 
 
 @pytest.fixture
 def sweep(tmp_path):
     """`sweep(*arguments, **variables)`: the process of scripts/sweep.sh, its runs in tmp_path/out."""
-    for name, text in (("python", STAND_IN), ("sbatch", SBATCH)):
+    for name, text in (("python", STAND_IN), ("sbatch", SBATCH), ("squeue", SQUEUE)):
         path = tmp_path / name
         path.write_text(text.format(python=sys.executable, folder=tmp_path, log=tmp_path / "trained"))
         path.chmod(0o755)
@@ -102,7 +117,7 @@ def test_neither_the_status_nor_a_dry_run_starts_or_writes_anything(tmp_path, sw
     exit_status, output = ended(sweep("--methods", "gspo", DRY_RUN="1"))
     assert "loss_mode=gspo" in output
     exit_status, output = ended(sweep("--methods", "gspo", "--launcher", "slurm", "--dry-run"))
-    assert "sbatch --job-name=livecodebench-v6-qwen3-8b-gspo-seed0" in output
+    assert "sbatch --parsable --job-name=livecodebench-v6-qwen3-8b-gspo-seed0" in output
     assert exit_status == 0
     assert trained(tmp_path) == 0
     assert not (tmp_path / "out").exists()
@@ -145,6 +160,7 @@ def test_slurm_gets_a_job_a_run_with_shape_and_name_and_the_job_is_the_run(tmp_p
     options = [word for word in job.split() if word.startswith("--")]
     folder = tmp_path / "out" / "livecodebench" / "v6" / "qwen3-8b" / "sdpo" / "seed4"
     assert options == [
+        "--parsable",
         "--job-name=livecodebench-v6-qwen3-8b-sdpo-seed4",
         "--dependency=singleton",
         "--nodes=2",
@@ -160,3 +176,40 @@ def test_slurm_gets_a_job_a_run_with_shape_and_name_and_the_job_is_the_run(tmp_p
     assert "trainer.seed=4" in command
     head = (ROOT / "scripts" / "slurm_job.sh").read_text()
     assert "\n#SBATCH --signal=B:TERM@1200\n" in head
+
+
+def test_what_waits_in_the_queue_is_not_submitted_again(tmp_path, sweep):
+    (tmp_path / "all_wait").touch()
+    (tmp_path / "waiting").write_text("1\n2\n")
+    slurm = ("--methods", "sdpo", "grpo", "--launcher", "slurm")
+    for _ in range(2):
+        exit_status, output = ended(sweep(*slurm))
+        assert exit_status == 0, output
+        assert output.splitlines()[-1] == "2 submitted"
+    assert output.count("submitted, skipped") == 2
+    # The second was cancelled.
+    (tmp_path / "waiting").write_text("1\n")
+    assert ended(sweep(*slurm, "--status"))[1].splitlines()[-1] == "1 missing, 1 submitted"
+    ended(sweep(*slurm))
+    (tmp_path / "squeue").write_text("")
+    assert ended(sweep(*slurm, "--status"))[1].splitlines()[-1] == "2 missing"
+    assert [job.split("qwen3-8b-")[1].split("-")[0] for job in (tmp_path / "jobs").read_text().splitlines()] == [
+        *("sdpo", "grpo"),
+        "grpo",
+    ]
+
+
+def test_a_job_that_sbatch_refuses_ends_the_submissions_with_its_reason_and_the_table(tmp_path, sweep):
+    for name, text in (("all_wait", ""), ("waiting", "1\n"), ("limit", "1"), ("jobs", "")):
+        (tmp_path / name).write_text(text)
+    exit_status, output = ended(sweep("--methods", "sdpo", "grpo", "gspo", "--launcher", "slurm"))
+    assert exit_status == 1
+    [line] = [line for line in output.splitlines() if "error" in line]
+    assert line.startswith("error: 2 not submitted, from ")
+    assert line.endswith("/grpo/seed0 on: Batch job submission failed: Job violates accounting/QOS policy")
+    assert output.splitlines()[-1] == "2 missing, 1 submitted"
+    (tmp_path / "sbatch").unlink()
+    exit_status, output = ended(sweep("--methods", "gspo", "--launcher", "slurm"))
+    assert exit_status == 1
+    assert "No such file or directory: 'sbatch'" in output
+    assert output.splitlines()[-1] == "1 missing"
