@@ -48,7 +48,7 @@ def test_no_fault_has_no_feedback():
     assert feedback(outcome(Verdict.ACCEPTED, CodeTest("", "Error: Time out"), output=b"Error: Time out")) == ""
 
 
-@pytest.mark.parametrize("verdict", NOT_THE_PROGRAMS)
+@pytest.mark.parametrize("verdict", sorted(NOT_THE_PROGRAMS, key=lambda each: each.value))
 def test_the_sandbox_s_and_the_dataset_s_faults_are_not_told(verdict):
     assert feedback(outcome(verdict, reason="/srv/x failed")) == ""
     assert feedback(outcome(verdict), outcome(Verdict.TIME_LIMIT, HIDDEN, 1)).startswith("Time Limit Exceeded\n")
