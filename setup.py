@@ -42,7 +42,7 @@ setup(
         "sglang": [f"verl[sglang]=={VERL}"],
         # Peers in scripts/bench_*.py. With a newer trl, verl 0.9.1 cannot be imported.
         "bench": ["trl==1.12.0", "liger-kernel==0.8.5"],
-        "test": ["pytest", "pytest-timeout", "hypothesis", "ruff", "selenium"],
+        "test": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "selenium"],
     },
     entry_points={
         # verl loads this group at `import verl`, in every process; vLLM loads its group in every engine process.

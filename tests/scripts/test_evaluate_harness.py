@@ -112,7 +112,11 @@ def test_a_signal_to_the_script_ends_the_export_and_the_harness(tmp_path, number
         wait = f'echo $$ >"{tmp_path}/pid.new"; mv "{tmp_path}/pid.new" "{tmp_path}/pid"; exec sleep 60'
         Path(programs[name]).write_text("#!/usr/bin/env bash\n" + (wait if name == held else "exit 0") + "\n")
         Path(programs[name]).chmod(0o755)
-    script = subprocess.Popen(**call(tmp_path / "global_step_4", OUT=str(tmp_path / "out"), **programs))
+    script = subprocess.Popen(
+        **call(tmp_path / "global_step_4", OUT=str(tmp_path / "out"), **programs),
+        # As run_record starts it; ignored where the tests themselves run in a shell's background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 30
     while not (tmp_path / "pid").exists():
         assert time.monotonic() < deadline
