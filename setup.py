@@ -40,6 +40,8 @@ setup(
         # For GPUs, verl's own pins of the engine, torch and transformers.
         "vllm": [f"verl[vllm]=={VERL}"],
         "sglang": [f"verl[sglang]=={VERL}"],
+        # Table 5 (scripts/evaluate_harness.sh); 0.4.13 takes the versions that verl and vLLM want.
+        "harness": ["lm_eval[ifeval]==0.4.13"],
         # Peers in scripts/bench_*.py. With a newer trl, verl 0.9.1 cannot be imported.
         "bench": ["trl==1.12.0", "liger-kernel==0.8.5"],
         "test": ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "selenium"],

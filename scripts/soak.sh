@@ -10,7 +10,8 @@ set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$REPOSITORY"
-ensure_venv cpu,test
+ensure_venv cpu,test,harness
+export LM_EVAL="$VENV/bin/lm_eval"
 export HF_HUB_OFFLINE=1
 VERL_SDPO_SMOKE_TABLE="$(mktemp)"
 export VERL_SDPO_SMOKE_TABLE
