@@ -15,6 +15,7 @@
 # Whatever stands behind a script's own arguments is an override of the run, and the last word.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+source "$ROOT/scripts/stoppably.sh"
 PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
 SHOW_FOLDER="${SHOW_FOLDER:-0}"
 DRY_RUN="${DRY_RUN:-0}"
@@ -150,7 +151,7 @@ make_data() {
         "$PYTHON" -m recipe.smoke_records --dataset "$dataset" --output "$DATA_FOLDER/source"
         input=(--input "$DATA_FOLDER/source")
     fi
-    "$PYTHON" -m "data_preprocess.$dataset" "${input[@]}" --output "$DATA_FOLDER" "$@"
+    stoppably "$PYTHON" -m "data_preprocess.$dataset" "${input[@]}" --output "$DATA_FOLDER" "$@"
 }
 
 # The model of a smoke run, unless it is there.

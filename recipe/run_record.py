@@ -160,9 +160,10 @@ def _run_logged(command: list[str], folder: Path, lock: int) -> int:
         for number in early:
             process.send_signal(number)
         exit_status = process.wait()
+        stopped_by = asked[:1]
         _end_group(process.pid)
-    if asked:
-        return 128 + asked[0]
+    if stopped_by:
+        return 128 + stopped_by[0]
     return exit_status if exit_status >= 0 else 128 - exit_status
 
 

@@ -62,10 +62,10 @@ def submit(folder: Path, script: Sequence[str], environment: Mapping[str, str], 
 def state_with_job(folder: Path) -> str:
     """`state_of`, or submitted, where the run neither goes on nor has finished and Slurm has its job."""
     state = state_of(folder)
-    return "submitted" if state not in ("finished", "running") and _is_known(folder) else state
+    return "submitted" if state not in ("finished", "running") and _is_in_queue(folder) else state
 
 
-def _is_known(folder: Path) -> bool:
+def _is_in_queue(folder: Path) -> bool:
     """squeue prints no line for a job that has ended, and fails for one that it has forgotten, or is missing."""
     try:
         job = (folder / _JOB_ID).read_text(encoding="utf-8").strip()

@@ -121,17 +121,23 @@ def run_here(runs: Sequence[Run]) -> int:
 
     def pass_on(number: int, _: object) -> None:
         asked.append(number)
-        if process is not None and process.poll() is None:
+        if process is not None:
             process.send_signal(number)
 
     for number in stopping_signals():
         signal.signal(number, pass_on)
     for run in _to_start(runs):
-        # A session of its own: Ctrl-C reaches the run once, from here.
-        process = subprocess.Popen(run.command, env=os.environ | run.environment, cwd=ROOT, start_new_session=True)
-        process.wait()
         if asked:
-            return 128 + asked[0]
+            break
+        # A session of its own: Ctrl-C reaches the run once, from here.
+        started = subprocess.Popen(run.command, env=os.environ | run.environment, cwd=ROOT, start_new_session=True)
+        process, early = started, list(asked)
+        for number in early:
+            process.send_signal(number)
+        process.wait()
+        process = None
+    if asked:
+        return 128 + asked[0]
     return int(any(state_of(run.folder) != "finished" for run in runs))
 
 
@@ -171,8 +177,8 @@ def _runs(arguments: argparse.Namespace) -> Iterator[Run]:
         for variant in variants:
             words = [word for word in (task, method, variant) if word]
             command = ("bash", experiment.script, *words, *arguments.overrides)
-            drawn = 0 if method in experiment.without_seed else seed
-            environment = {"SEED": str(drawn), "MODEL": model, "PYTHON": os.environ.get("PYTHON", sys.executable)}
+            seed_of_run = 0 if method in experiment.without_seed else seed
+            environment = {"SEED": str(seed_of_run), "MODEL": model, "PYTHON": os.environ.get("PYTHON", sys.executable)}
             folder = _folder(command, environment)
             if folder not in seen:
                 seen.add(folder)

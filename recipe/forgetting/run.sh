@@ -43,12 +43,15 @@ COMMAND=(bash "$ROOT/scripts/evaluate_harness.sh" "$CHECKPOINT" "$@")
 if [[ "$DRY_RUN" == 1 ]]; then
     exec "${COMMAND[@]}"
 fi
+# Of a run that has finished the checkpoint may be gone.
+if [[ "${RERUN:-0}" != 1 ]] && grep -qs '"state": "finished"' "$RUN/status.json"; then
+    exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${COMMAND[@]}"
+fi
 if [[ "$METHOD" == base ]]; then
     make_smoke_model
 elif ! compgen -G "$CHECKPOINT/global_step_*" >/dev/null && [[ ! -d "$CHECKPOINT/actor" && ! -f "$CHECKPOINT/config.json" ]]; then
     # Else the harness would take the folder for a model's name on the hub.
     fail "there is no checkpoint in $CHECKPOINT: start 'bash recipe/livecodebench/run.sh $METHOD' first, or set CHECKPOINT"
 fi
-# What the script refuses it refuses here.
-DRY_RUN=1 "${COMMAND[@]}" >/dev/null
+CHECK_ONLY=1 "${COMMAND[@]}"
 exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${COMMAND[@]}"

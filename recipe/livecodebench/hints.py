@@ -61,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         counts = _counts(plans, attempts)
         hints = {row: plan.render()[-1]["content"] for row, plan in plans.items() if plan is not None}
         if not hints:
-            raise UserError(f"--responses {options.responses}: no question gets a hint: {counts}")
+            raise UserError(
+                f"--responses {options.responses}: no question gets a hint: {counts}. Where responses have no verdict, "
+                f"mend the reward, delete {RESULTS} there and start again"
+            )
         if nameless := [row for row in hints if source_ids[row] is None]:
             raise UserError(f"--data {options.data} row {nameless[0]} has no source_id, which hints are joined by")
         _write(options.output, [{"source_id": source_ids[row], "hint": hint} for row, hint in hints.items()])

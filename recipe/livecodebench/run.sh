@@ -167,7 +167,7 @@ make_hints() {
     fi
     if [[ ! -f "$ATTEMPTS/results.json" ]]; then
         [[ "$ENGINE" == vllm ]] || fail "ENGINE '$ENGINE': attempts are made with vllm; set HINTS to a file with hints"
-        "$PYTHON" -m verl_sdpo.evaluate "$MODEL" --data "$WITHOUT_HINTS/train.parquet" --output "$ATTEMPTS" \
+        stoppably "$PYTHON" -m verl_sdpo.evaluate "$MODEL" --data "$WITHOUT_HINTS/train.parquet" --output "$ATTEMPTS" \
             --n "$ROLLOUTS" --temperature 1.0 --top-p 1.0 --max-response-length "$MAX_RESPONSE" --seed "$SEED" \
             --apply-chat-template-kwargs 'enable_thinking=False' \
             --reward pkg://verl_sdpo.rewards --reward-name compute_score_async \

@@ -248,6 +248,23 @@ def test_responses_to_something_else_are_neither_judged_nor_lost(tmp_path, model
     assert len(engine.calls) == 1
 
 
+@pytest.mark.parametrize("place", [".", "evaluation"])
+def test_results_in_the_models_own_folder_change_no_model(tmp_path, model, engine, monkeypatch, place):
+    engine.answers = ["x"] * 4
+    output = ["--output", str(Path(model, place))]
+
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(judge, "judge", ended)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, model, "--greedy", *output)
+    data = [str(tmp_path / "data.parquet")]
+    assert run(tmp_path, model, "--greedy", *output, data=data) == 0
+    assert len(engine.calls) == 1
+
+
 def test_where_responses_cannot_be_written_first_they_are_judged_all_the_same(
     tmp_path, model, engine, monkeypatch, capsys
 ):

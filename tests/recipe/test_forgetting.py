@@ -80,6 +80,9 @@ def test_a_run_whose_harness_failed_starts_again(tmp_path):
     assert second.returncode == 0, second.stderr
     assert (own / "log.txt").read_text().count("model.safetensors") == 2
     assert "already finished" in script((RUN, "sdpo"), tmp_path, **given).stdout
+    # Also when its checkpoint has made room for others.
+    (tmp_path / "run").rename(tmp_path / "gone")
+    assert "already finished" in script((RUN, "sdpo"), tmp_path, **given).stdout
 
 
 @pytest.mark.parametrize("made", [False, True])
@@ -94,3 +97,12 @@ def test_a_run_that_has_no_checkpoint_yet_is_said_so(tmp_path, made):
     assert str(place) in line
     assert "bash recipe/livecodebench/run.sh grpo" in line
     assert not (tmp_path / "out" / "forgetting").exists()
+
+
+def test_a_missing_harness_is_said_before_there_is_a_run(tmp_path):
+    write_run(tmp_path / "run")
+    told = script((RUN, "sdpo"), tmp_path, CHECKPOINT="run", PYTHON=sys.executable, LM_EVAL=str(tmp_path / "nowhere"))
+    assert told.returncode == 1
+    [line] = told.stderr.splitlines()
+    assert "[harness]'" in line
+    assert not (tmp_path / "out").exists()

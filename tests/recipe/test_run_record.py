@@ -122,6 +122,31 @@ def test_a_closed_terminal_stops_the_run_as_sigterm_does(tmp_path):
     assert (status(tmp_path)["state"], state_of(tmp_path)) == ("failed", "stopped")
 
 
+def test_a_signal_after_the_end_does_not_change_how_it_ended(tmp_path, monkeypatch):
+    """While what the command has left is given its time."""
+    monkeypatch.setattr(run_record, "_GRACE_SECONDS", 1.0)
+    left = "trap '' TERM; touch {0}/ready; exec sleep 30"
+    command = [
+        "bash",
+        "-c",
+        f'bash -c "{left.format(tmp_path)}" & while ! test -e {tmp_path}/ready; do sleep 0.05; done',
+    ]
+
+    def ask():
+        until(lambda: (tmp_path / "ready").exists())
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    facts = dict.fromkeys(("experiment", "task", "model", "method"), "x") | {"variant": "", "seed": 0, "smoke": False}
+    try:
+        assert run_record.run(tmp_path / "run", facts, command) == 0
+    finally:
+        asking.join()
+    assert state_of(tmp_path / "run") == "finished"
+
+
 def test_nohup_keeps_a_run_going(tmp_path):
     process = start(tmp_path, "import time; print('ready', flush=True); time.sleep(1)", "nohup")
     until(lambda: ready(tmp_path))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from recipe import sweep as sweep_module
 from recipe.run_record import state_of
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +151,23 @@ def test_a_sweep_that_is_told_to_stop_stops_its_run_and_starts_no_other(tmp_path
     assert exit_status == expected, output
     assert output.splitlines()[-1] == "1 missing, 1 stopped"
     assert trained(tmp_path) == 1
+
+
+def test_a_sweep_that_is_told_to_stop_between_two_runs_starts_no_other(tmp_path, monkeypatch):
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+
+    def asked_then(runs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from runs
+
+    monkeypatch.setattr(sweep_module, "_to_start", asked_then)
+    started = tmp_path / "started"
+    try:
+        assert sweep_module.run_here([sweep_module.Run(("touch", str(started)), {}, tmp_path)]) == 143
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert not started.exists()
 
 
 def test_slurm_gets_a_job_a_run_with_shape_and_name_and_the_job_is_the_run(tmp_path, sweep):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from omegaconf import OmegaConf
 
-from recipe import run_record
+from recipe import run_metrics
 from verl_sdpo.checkpoint.manifest import Manifest
 from verl_sdpo.config.test_time import TestTimeConfig as Options
 from verl_sdpo.test_time import trainer as module
@@ -283,7 +283,7 @@ def start_baseline(folder, monkeypatch, kill_at=None, max_seconds=None):
     monkeypatch.setattr(trainer, "_only_generate", generate)
     trainer._load_checkpoint()
     # As verl's file logger: every start empties it.
-    with (folder / run_record.METRICS).open("w") as log:
+    with (folder / run_metrics.METRICS).open("w") as log:
         trainer.global_steps += 1
         while trainer.questions.num_waiting and trainer.global_steps <= trainer.total_training_steps:
             ask(trainer)
@@ -307,10 +307,10 @@ def start_baseline(folder, monkeypatch, kill_at=None, max_seconds=None):
 def test_a_baselines_log_steps_and_counts_go_on_where_it_was_killed(tmp_path, monkeypatch, kill_at, steps):
     with pytest.raises(Killed):
         start_baseline(tmp_path, monkeypatch, kill_at=kill_at)
-    run_record.put_metrics_aside(tmp_path)
+    run_metrics.put_metrics_aside(tmp_path)
     start_baseline(tmp_path, monkeypatch)
-    run_record.join_metrics(tmp_path)
-    logged = [json.loads(line) for line in (tmp_path / run_record.METRICS).read_text().splitlines()]
+    run_metrics.join_metrics(tmp_path)
+    logged = [json.loads(line) for line in (tmp_path / run_metrics.METRICS).read_text().splitlines()]
     assert [record["step"] for record in logged] == steps
     made = [json.loads(line) for line in (tmp_path / "attempts.jsonl").read_text().splitlines()]
     assert [(line["question"], line["attempt"]) for line in made] == [(q, k) for q in "01" for k in range(1, 9)]

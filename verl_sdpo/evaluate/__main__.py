@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from verl_sdpo.checkpoint.manifest import versions
 from verl_sdpo.evaluate.fault import EvaluateError
 from verl_sdpo.evaluate.options import parse
-from verl_sdpo.evaluate.unjudged import UNJUDGED, asked, read_unjudged, write_unjudged
+from verl_sdpo.evaluate.unjudged import UNJUDGED, read_unjudged, what_responses_depend_on, write_unjudged
 from verl_sdpo.evaluate.write import RESULTS, table_text, write_files
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _made(
 
     token_ids, path = prompts.token_ids(questions), options.output / UNJUDGED
     length = checked_length(token_ids, options.max_response_length, prompts.num_positions)
-    depends_on = asked(source, sampling, token_ids)
+    depends_on = what_responses_depend_on(source, sampling, token_ids, options.output)
     if earlier := read_unjudged(options.output, depends_on, questions):
         print(f"{len(earlier[0])} responses of an earlier start are judged: {path}", flush=True)
         return earlier
@@ -185,4 +186,6 @@ def _report(options: argparse.Namespace, about: dict[str, Any], attempts: list[A
 
 
 if __name__ == "__main__":
+    # As an end of its own: else vLLM's process would stay, with the GPU.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(main())

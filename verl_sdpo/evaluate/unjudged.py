@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from verl_sdpo.checkpoint.durable import files_below
 from verl_sdpo.evaluate.attempt import Attempt
 from verl_sdpo.evaluate.fault import EvaluateError, one_line
-from verl_sdpo.evaluate.write import write_table
+from verl_sdpo.evaluate.write import RESPONSES, RESULTS, write_table
 
 if TYPE_CHECKING:
     from verl_sdpo.evaluate.generate import Sampling
@@ -33,13 +33,16 @@ _VERSIONS = "versions"
 _COLUMNS = tuple(field.name for field in fields(Attempt) if field.default is MISSING)
 
 
-def asked(source: Source, sampling: Sampling, token_ids: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """What responses depend on: the model and its files, how they are drawn, the prompts as tokens.
+def what_responses_depend_on(
+    source: Source, sampling: Sampling, token_ids: Sequence[Sequence[int]], output: Path
+) -> dict[str, Any]:
+    """The model and its files, how responses are drawn, the prompts as tokens.
 
-    Not the reward, nor what rows have for it: both may be mended before the next start.
+    Not the reward, nor what rows have for it: both may be mended before the next start. Nor what is in the output's
+    folder, which may lie in the model's.
     """
     folder = source.folder if source.checkpoint is None else source.checkpoint
-    files = [] if folder is None else files_below(folder)
+    files = [] if folder is None else [file for file in files_below(folder) if not _is_below(file, output)]
     stats = {str(file.relative_to(folder)): file.stat() for file in files}
     return {
         "model": source.describe(),
@@ -50,19 +53,19 @@ def asked(source: Source, sampling: Sampling, token_ids: Sequence[Sequence[int]]
 
 
 def write_unjudged(
-    folder: Path, asked: Mapping[str, Any], versions: Mapping[str, str], attempts: Sequence[Attempt]
+    folder: Path, depends_on: Mapping[str, Any], versions: Mapping[str, str], attempts: Sequence[Attempt]
 ) -> None:
     """Whole or not at all.
 
     Raises:
         OSError: it could not be written.
     """
-    metadata = {_METADATA: json.dumps({**asked, _VERSIONS: dict(versions)})}
+    metadata = {_METADATA: json.dumps({**depends_on, _VERSIONS: dict(versions)})}
     write_table(folder / UNJUDGED, attempts, _COLUMNS, metadata)
 
 
 def read_unjudged(
-    folder: Path, asked: Mapping[str, Any], questions: Sequence[Question]
+    folder: Path, depends_on: Mapping[str, Any], questions: Sequence[Question]
 ) -> tuple[list[Attempt], dict[str, str]] | None:
     """Responses of an earlier start, without verdicts, and the versions that made them; None where there are none.
 
@@ -80,7 +83,7 @@ def read_unjudged(
         told = json.loads(table.schema.metadata[_METADATA.encode()])
     except (pa.ArrowException, OSError, TypeError, KeyError, ValueError) as error:
         raise EvaluateError(f"--output: {path} cannot be read ({one_line(error)}): delete it") from error
-    if differing := [key for key, value in asked.items() if told.get(key) != value]:
+    if differing := [key for key, value in depends_on.items() if told.get(key) != value]:
         raise EvaluateError(
             f"--output={folder} has {UNJUDGED} of another evaluation ({', '.join(differing)}): delete it, or name "
             "another folder"
@@ -92,3 +95,10 @@ def read_unjudged(
         for question in [questions[attempt.question]]
     ]
     return attempts, told[_VERSIONS]
+
+
+def _is_below(file: Path, output: Path) -> bool:
+    """Whether the evaluation may have written it; beside the model's own files it has these names only."""
+    if file.resolve().parent == output.resolve():
+        return file.name in (UNJUDGED, RESPONSES, RESULTS)
+    return output.resolve() in file.resolve().parents

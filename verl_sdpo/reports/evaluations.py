@@ -14,7 +14,7 @@ from typing import Any
 from verl_sdpo.reports.curves import NotThereError
 from verl_sdpo.reports.history import is_number
 
-# Where they lie, in a run's folder: recipe/forgetting writes into the first.
+# Where they lie, in a run's folder: recipe/forgetting writes into the second.
 FOLDERS = ("harness", "evaluation")
 # Task of lm-evaluation-harness, and of its metrics the first that is there, a fraction. The paper does not say which of
 # IFEval's it has; this is the strict one of whole prompts.

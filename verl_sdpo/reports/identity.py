@@ -19,7 +19,7 @@ from verl_sdpo.reports.history import History, UnreadableError
 # The composed configuration, where hydra.run.dir is the run's folder "hydra".
 CONFIG = Path("hydra", ".hydra", "config.yaml")
 # verl's default of trainer.experiment_name, of whatever data (verl/trainer/config/ppo_trainer.yaml, verl 0.9.1).
-_NAME_OF_NOTHING = "gsm8k"
+_VERL_DEFAULT_NAME = "gsm8k"
 _KEYS: dict[str, type] = {"experiment": str, "task": str, "model": str, "method": str, "seed": int}
 
 
@@ -111,7 +111,7 @@ def _from_config(path: Path, history: History) -> Identity:
             task=sources[0] if sources else str(experiment),
             model=short_model(str(value("actor_rollout_ref.model.path", "unnamed"))),
             method=str(method),
-            variant="" if name in (method, _NAME_OF_NOTHING) else name,
+            variant="" if name in (method, _VERL_DEFAULT_NAME) else name,
             seed=int(value("data.seed", value("trainer.seed", 0)) or 0),
         )
 

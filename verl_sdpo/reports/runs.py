@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,6 @@ def read_run(folder: Path) -> Run:
         results=_results(folder / "results.json"),
         remarks=tuple(remarks),
     )
-
-
-def without_smoke(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if not run.identity.is_smoke]
 
 
 def _is_run(folder: Path) -> bool:
