@@ -3,6 +3,7 @@
 """`trainer.seed` is the one seed of a run, unless another is set by itself."""
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from verl_sdpo.config import flat_defaults
@@ -49,3 +50,11 @@ def test_a_seed_that_is_set_by_itself_keeps_its_own(compose, key):
 
 def test_its_default_is_that_of_the_demonstrations(compose):
     assert compose("sdpo_trainer").trainer.seed == flat_defaults()["demonstration_seed"]
+
+
+@pytest.mark.parametrize("name", ["sdpo_trainer_cpu", "sdpo_test_time_cpu"])
+def test_on_a_cpu_no_prompt_is_split_since_a_seeded_request_could_not_go_on(compose, name):
+    assert compose(name).actor_rollout_ref.rollout.enable_chunked_prefill is False
+    # What vLLM asks of a request's generator when it has read a part of a prompt.
+    with pytest.raises(RuntimeError, match="does not use offset"):
+        torch.Generator("cpu").get_offset()

@@ -83,6 +83,8 @@ def generate(engine: Engine, prompts: Sequence[Sequence[int]], sampling: Samplin
     from vllm.inputs import TokensPrompt
 
     is_cpu = engine.device == platform_selection.NAME
+    # A prompt that vLLM reads in two steps sets its request's random generator back, which a CPU's cannot (0.28.0).
+    whole_prompts = {"enable_chunked_prefill": False, "max_num_batched_tokens": max(engine.max_model_len, 8192)}
     try:
         llm = LLM(
             model=engine.model,
@@ -93,6 +95,7 @@ def generate(engine: Engine, prompts: Sequence[Sequence[int]], sampling: Samplin
             gpu_memory_utilization=engine.gpu_memory_utilization,
             enforce_eager=is_cpu,
             seed=sampling.seed,
+            **(whole_prompts if is_cpu else {}),
         )
     except (RuntimeError, ValueError, OSError) as error:
         last = str(error).strip().splitlines()[-1:]
