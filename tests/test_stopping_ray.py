@@ -69,6 +69,14 @@ def start(tmp_path):
 
 
 def living(processes):
+    """What is left after a moment: a kill that was sent takes effect in its own time."""
+    deadline = time.monotonic() + 5
+    while _alive(processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return _alive(processes)
+
+
+def _alive(processes):
     return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
