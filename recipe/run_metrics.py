@@ -13,6 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from verl_sdpo.checkpoint.durable import write_whole
+
 METRICS = "metrics.jsonl"
 _EARLIER = "metrics_of_earlier_starts.jsonl"
 
@@ -37,9 +39,7 @@ def join_metrics(folder: Path) -> None:
     """After a start, or before the next one: one file has it all."""
     if not (folder / _EARLIER).exists():
         return
-    joined = folder / f".{METRICS}.new"
-    joined.write_text("".join(json.dumps(record) + "\n" for record in metrics_of(folder)), encoding="utf-8")
-    joined.replace(folder / METRICS)
+    write_whole(folder / METRICS, "".join(json.dumps(record) + "\n" for record in metrics_of(folder)))
     (folder / _EARLIER).unlink()
 
 

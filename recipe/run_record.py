@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe.run_metrics import METRICS, join_metrics, put_metrics_aside
+from verl_sdpo.checkpoint.durable import write_whole
 
 RUN, STATUS, LOG = "run.json", "status.json", "log.txt"
 _LOCK = ".lock"
@@ -122,9 +123,7 @@ def is_locked(folder: Path) -> bool:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Replaces the file at once: a reader sees the old one or the new one."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def _run_logged(command: list[str], folder: Path, lock: int) -> int:

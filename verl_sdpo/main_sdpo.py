@@ -122,12 +122,10 @@ def task_runner_class(extend: Callable[[DictConfig, type], type] | None = None) 
     import ray
     from verl.trainer.main_ppo import TaskRunnerV1
 
-    from verl_sdpo.trainer import choice
-
     class SdpoTaskRunner(TaskRunnerV1.__ray_metadata__.modified_class):
         def run(self, config: DictConfig) -> None:
             _show_log()
-            choice.use_trainer(config, extend)
+            _choose_trainer(config, extend)
             _keep_stop_reasons(config)
             _restart_reward_workers()
             _survive_lost_trackers()
@@ -144,6 +142,14 @@ def _show_log() -> None:
     package_logger.handlers = [handler]
     package_logger.setLevel(os.getenv("VERL_LOGGING_LEVEL", "INFO"))
     package_logger.propagate = False
+
+
+def _choose_trainer(config: DictConfig, extend: Callable[[DictConfig, type], type] | None) -> None:
+    """Let verl find the run's trainer under its mode."""
+    # Here, since it imports all trainers, which the process that starts the run does not need.
+    from verl_sdpo.trainer import choice
+
+    choice.use_trainer(config, extend)
 
 
 def _keep_stop_reasons(config: DictConfig) -> None:

@@ -43,15 +43,19 @@ COMMAND=(bash "$ROOT/scripts/evaluate_harness.sh" "$CHECKPOINT" "$@")
 if [[ "$DRY_RUN" == 1 ]]; then
     exec "${COMMAND[@]}"
 fi
+
+# Whether the harness can start; else it would take a folder that is not there for a model's name on the hub.
+check() {
+    if [[ "$METHOD" == base ]]; then
+        make_smoke_model
+    elif ! compgen -G "$CHECKPOINT/global_step_*" >/dev/null && [[ ! -d "$CHECKPOINT/actor" && ! -f "$CHECKPOINT/config.json" ]]; then
+        fail "there is no checkpoint in $CHECKPOINT: start 'bash recipe/livecodebench/run.sh $METHOD' first, or set CHECKPOINT"
+    fi
+    CHECK_ONLY=1 "${COMMAND[@]}"
+}
+
 # Of a run that has finished the checkpoint may be gone.
-if [[ "${RERUN:-0}" != 1 ]] && grep -qs '"state": "finished"' "$RUN/status.json"; then
-    exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${COMMAND[@]}"
+if [[ "${RERUN:-0}" == 1 ]] || ! grep -qs '"state": "finished"' "$RUN/status.json"; then
+    check
 fi
-if [[ "$METHOD" == base ]]; then
-    make_smoke_model
-elif ! compgen -G "$CHECKPOINT/global_step_*" >/dev/null && [[ ! -d "$CHECKPOINT/actor" && ! -f "$CHECKPOINT/config.json" ]]; then
-    # Else the harness would take the folder for a model's name on the hub.
-    fail "there is no checkpoint in $CHECKPOINT: start 'bash recipe/livecodebench/run.sh $METHOD' first, or set CHECKPOINT"
-fi
-CHECK_ONLY=1 "${COMMAND[@]}"
 exec "$PYTHON" -m recipe.run_record "${RECORD[@]}" -- "${COMMAND[@]}"

@@ -11,7 +11,6 @@ is, the line end before it included. Of several attempts it is the first that wi
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from data_preprocess.validate import column_problems, read_footer
 from data_preprocess.writer import FINGERPRINT_KEY
 from verl_sdpo.algorithm.reprompt import Reprompt, plan_reprompts
 from verl_sdpo.algorithm.reprompt_config import RepromptConfig
+from verl_sdpo.checkpoint.durable import write_whole
 from verl_sdpo.evaluate.write import RESPONSES, RESULTS
 
 COLUMNS = ("file", "row", "attempt", "response", "no_verdict", "score", "feedback")
@@ -67,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         if nameless := [row for row in hints if source_ids[row] is None]:
             raise UserError(f"--data {options.data} row {nameless[0]} has no source_id, which hints are joined by")
-        _write(options.output, [{"source_id": source_ids[row], "hint": hint} for row, hint in hints.items()])
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        records = [{"source_id": source_ids[row], "hint": hint} for row, hint in hints.items()]
+        write_whole(options.output, "".join(json.dumps(record) + "\n" for record in records))
         print(f"{options.output}: {counts}")
     return status.value
 
@@ -153,16 +155,6 @@ def _counts(plans: Mapping[int, Reprompt | None], attempts: Mapping[int, Sequenc
         f"{fates['neither']} without either, {fates['not asked']} not asked; {unjudged} responses without a verdict "
         "passed over"
     )
-
-
-def _write(path: Path, records: Sequence[Mapping[str, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

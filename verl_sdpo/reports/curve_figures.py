@@ -11,9 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from verl_sdpo.reports.curves import NotThereError, accuracy_curve, generations_by_step
+from verl_sdpo.reports.curves import NotThereError, accuracy_curve, generations_by_step, response_lengths
 from verl_sdpo.reports.figures import mark_paper, panels, paper_handle, pyplot, save, styles
-from verl_sdpo.reports.mean_lines import X_AXES, Values, line, response_lengths
+from verl_sdpo.reports.mean_lines import X_AXES, Values, line
 from verl_sdpo.reports.measures import Options
 from verl_sdpo.reports.paper import PaperTable
 from verl_sdpo.reports.runs import Run

@@ -99,6 +99,17 @@ def seconds_by_step(history: History) -> dict[int, float]:
     return dict(enumerate(accumulate(of_steps.values(), initial=0.0)))
 
 
+def response_lengths(run: Run) -> dict[int, float]:
+    """By step, the mean length of its responses in tokens.
+
+    Raises:
+        NotThereError: they are not logged.
+    """
+    if not (lengths := run.history.get("response_length/mean")):
+        raise NotThereError("no response lengths")
+    return lengths
+
+
 def generations_by_step(run: Run) -> dict[int, float]:
     """Samples that were trained on after each step, 0 after step 0.
 

@@ -22,12 +22,6 @@ def hours_by_step(run: Run) -> dict[int, float]:
     return {step: seconds / SECONDS_PER_HOUR for step, seconds in seconds_by_step(run.history).items()}
 
 
-def response_lengths(run: Run) -> dict[int, float]:
-    if "response_length/mean" not in run.history:
-        raise NotThereError("no response lengths")
-    return run.history["response_length/mean"]
-
-
 X_AXES: dict[str, Values] = {
     "generations": lambda run: generations_by_step(run),
     "hours of training": hours_by_step,

@@ -22,6 +22,7 @@ from verl_sdpo.reports.curves import (
     accuracy_metric,
     last_step,
     num_answers,
+    response_lengths,
     seconds_by_step,
     teacher_metric,
 )
@@ -95,8 +96,11 @@ def mean_entropy(run: Run, options: Options, step: int) -> Measured:
 def mean_response_length(run: Run, options: Options, hours: float) -> Measured:
     """Mean over the steps within so many hours of training of the step's mean response length, in tokens."""
     seconds = seconds_by_step(run.history)
-    lengths = run.history.get("response_length/mean", {})
-    values = [value for step, value in lengths.items() if seconds.get(step, math.inf) <= hours * SECONDS_PER_HOUR]
+    values = [
+        value
+        for step, value in response_lengths(run).items()
+        if seconds.get(step, math.inf) <= hours * SECONDS_PER_HOUR
+    ]
     if not values:
         raise NotThereError("no response lengths")
     return Measured(sum(values) / len(values), _short_of_hours(run, hours, seconds))

@@ -16,6 +16,7 @@ from verl_sdpo.reports.curves import (
     generations_by_step,
     last_step,
     num_answers,
+    response_lengths,
     seconds_by_step,
 )
 from verl_sdpo.reports.discoveries import discovery_of, mean_first_success, questions_of
@@ -87,12 +88,11 @@ def benchmark_groups(runs: Sequence[Run]) -> list[Group]:
     """All runs whose final model was evaluated, likewise; in percent."""
     found = []
     for label, members in groupby(sorted(runs, key=_key), _key):
-        group = tuple(run for run in members if _scores(run))
-        scores = [_scores(run) for run in group]
-        values = {column: [each[column] for each in scores if column in each] for column in BENCHMARK_COLUMNS}
+        evaluated = [(run, scores) for run in members if (scores := _scores(run))]
+        values = {column: [each[column] for _, each in evaluated if column in each] for column in BENCHMARK_COLUMNS}
         numbers = {column: (*over_seeds(each), len(each)) for column, each in values.items() if each}
         if numbers:
-            found.append(Group(label, group, (), numbers))
+            found.append(Group(label, tuple(run for run, _ in evaluated), (), numbers))
     return found
 
 
@@ -161,10 +161,7 @@ def _before(run: Run, options: Options) -> float:
 
 
 def _response_length(run: Run, options: Options) -> float:
-    lengths = run.history.get("response_length/mean")
-    if not lengths:
-        raise NotThereError("no response lengths")
-    return sum(lengths.values()) / len(lengths)
+    return _mean(list(response_lengths(run).values()))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -90,10 +90,14 @@ class Part:
 
 
 @cache
+def _told() -> dict[str, Any]:
+    return yaml.safe_load(RESULTS.read_text(encoding="utf-8"))
+
+
+@cache
 def parts() -> tuple[Part, ...]:
     """All parts, in the file's order."""
-    entries = yaml.safe_load(RESULTS.read_text(encoding="utf-8"))["parts"]
-    return tuple(Part(each["task"], each["of"], frozenset(map(str, each["questions"]))) for each in entries)
+    return tuple(Part(each["task"], each["of"], frozenset(map(str, each["questions"]))) for each in _told()["parts"])
 
 
 @cache
@@ -103,7 +107,7 @@ def paper_tables() -> tuple[PaperTable, ...]:
     Raises:
         ValueError: a row has not as many numbers as there are columns.
     """
-    return tuple(_table(entry) for entry in yaml.safe_load(RESULTS.read_text(encoding="utf-8"))["tables"])
+    return tuple(_table(entry) for entry in _told()["tables"])
 
 
 def _table(entry: dict[str, Any]) -> PaperTable:
